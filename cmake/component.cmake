@@ -1,0 +1,65 @@
+# component(NAME DEPS other components... LIBS system libraries... SOURCES *.cc TESTS *_test.cc)
+#
+# Makes the static library koi_NAME and the test binary NAME_test. A component sees the include
+# paths of the components it declares and of nobody else: each is included as "name/file.h"
+# through a folder that holds only that name. The test binary links the whole archive with only
+# the declared components behind it, so an undeclared edge fails the link too.
+set(KOI_INCLUDE_ROOT ${CMAKE_SOURCE_DIR}/build/include)
+
+function(koi_expose name)
+  file(MAKE_DIRECTORY ${KOI_INCLUDE_ROOT}/${name})
+  if(NOT IS_SYMLINK ${KOI_INCLUDE_ROOT}/${name}/${name})
+    file(CREATE_LINK ${CMAKE_SOURCE_DIR}/components/${name} ${KOI_INCLUDE_ROOT}/${name}/${name} SYMBOLIC)
+  endif()
+endfunction()
+
+function(component name)
+  cmake_parse_arguments(ARG "" "" "DEPS;LIBS;SOURCES;TESTS;TEST_DEPS" ${ARGN})
+  koi_expose(${name})
+  add_library(koi_${name} STATIC ${ARG_SOURCES})
+  target_include_directories(koi_${name} PRIVATE ${KOI_INCLUDE_ROOT}/${name})
+  target_link_libraries(koi_${name} PUBLIC koi_third_party PRIVATE ${ARG_LIBS} koi_boost_split)
+  foreach(dep ${ARG_DEPS})
+    target_include_directories(koi_${name} PRIVATE ${KOI_INCLUDE_ROOT}/${dep})
+    target_link_libraries(koi_${name} PRIVATE koi_${dep})
+  endforeach()
+  if(ARG_TESTS)
+    koi_component_test(${name})
+  endif()
+  if(KOI_HEADER_CHECK)
+    koi_component_headers(${name})
+  endif()
+endfunction()
+
+function(koi_component_test name)
+  add_executable(${name}_test ${ARG_TESTS} $<TARGET_OBJECTS:koi_doctest_main>)
+  target_include_directories(${name}_test PRIVATE ${KOI_INCLUDE_ROOT}/${name})
+  target_compile_definitions(${name}_test PRIVATE
+    KOI_SOURCE_DIR="${CMAKE_SOURCE_DIR}" KOI_SHARED_DIR="${CMAKE_SOURCE_DIR}/../shared")
+  target_link_libraries(${name}_test PRIVATE
+    -Wl,--whole-archive $<TARGET_FILE:koi_${name}> -Wl,--no-whole-archive koi_${name} ${ARG_LIBS} koi_third_party)
+  foreach(dep ${ARG_DEPS} ${ARG_TEST_DEPS})
+    target_include_directories(${name}_test PRIVATE ${KOI_INCLUDE_ROOT}/${dep})
+    target_link_libraries(${name}_test PRIVATE koi_${dep})
+  endforeach()
+  add_test(NAME ${name} COMMAND ${name}_test)
+endfunction()
+
+# One translation unit per public header that includes nothing else: a header stands on its own.
+function(koi_component_headers name)
+  file(GLOB headers RELATIVE ${CMAKE_SOURCE_DIR}/components/${name} ${CMAKE_SOURCE_DIR}/components/${name}/*.h)
+  set(units "")
+  foreach(header ${headers})
+    set(unit ${CMAKE_BINARY_DIR}/header_check/${name}_${header}.cc)
+    file(CONFIGURE OUTPUT ${unit} CONTENT "#include \"${name}/${header}\"\n")
+    list(APPEND units ${unit})
+  endforeach()
+  if(units)
+    add_library(koi_${name}_headers OBJECT ${units})
+    target_include_directories(koi_${name}_headers PRIVATE ${KOI_INCLUDE_ROOT}/${name})
+    target_link_libraries(koi_${name}_headers PRIVATE koi_third_party)
+    foreach(dep ${ARG_DEPS})
+      target_include_directories(koi_${name}_headers PRIVATE ${KOI_INCLUDE_ROOT}/${dep})
+    endforeach()
+  endif()
+endfunction()
