@@ -9,8 +9,8 @@ namespace koi::base {
 }  // namespace koi::base
 
 // Stays on in release builds.
-#define CHECK_THAT(condition, message)                                          \
-  do {                                                                          \
-    if (!(condition)) [[unlikely]]                                              \
-      ::koi::base::check_failed(#condition, message, __FILE__, __LINE__);       \
+#define CHECK_THAT(condition, message)                                    \
+  do {                                                                    \
+    if (!(condition)) [[unlikely]]                                        \
+      ::koi::base::check_failed(#condition, message, __FILE__, __LINE__); \
   } while (false)

@@ -8,8 +8,7 @@ namespace koi::base {
 
 namespace asio = boost::asio;
 
-Event::Event(const Executor& executor)
-    : timer_(executor, asio::steady_timer::time_point::max()) {}
+Event::Event(const Executor& executor) : timer_(executor, asio::steady_timer::time_point::max()) {}
 
 Task<> Event::wait() {
   const auto before = generation_;

@@ -8,8 +8,8 @@ Result<std::string> Files::read_all(const Path& path, std::size_t bytes_max) {
   const auto size = (*file)->size();
   if (!size) return fail(size.error());
   if (*size > bytes_max) {
-    return fail(Code::too_large, "'" + path.string() + "' is over " + std::to_string(bytes_max) +
-                                     " bytes");
+    return fail(Code::too_large,
+                "'" + path.string() + "' is over " + std::to_string(bytes_max) + " bytes");
   }
   // Files below /proc report size 0, so read until the end rather than trusting the size.
   std::string content(static_cast<std::size_t>(*size) + 4096, '\0');

@@ -40,4 +40,3 @@ void warn(std::string_view event, Fields fields = {});
 void error(std::string_view event, Fields fields = {});
 
 }  // namespace koi::base::log
-

@@ -53,7 +53,7 @@ class OsFile final : public File {
   }
 
   Result<std::uint64_t> size() override {
-    struct stat status {};
+    struct stat status{};
     if (::fstat(fd_, &status) != 0) return fail(errno_error(errno, quoted("stat", path_)));
     return static_cast<std::uint64_t>(status.st_size);
   }
@@ -111,7 +111,7 @@ class OsFiles final : public Files {
   }
 
   Result<bool> exists(const Path& path) override {
-    struct stat status {};
+    struct stat status{};
     if (::lstat(path.c_str(), &status) == 0) return true;
     if (errno == ENOENT || errno == ENOTDIR) return false;
     return fail(errno_error(errno, quoted("stat", path)));

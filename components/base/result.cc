@@ -7,20 +7,34 @@ namespace koi::base {
 
 std::string_view code_name(Code code) {
   switch (code) {
-    case Code::internal: return "internal";
-    case Code::invalid: return "invalid";
-    case Code::not_found: return "not_found";
-    case Code::already_exists: return "already_exists";
-    case Code::conflict: return "conflict";
-    case Code::unauthorized: return "unauthorized";
-    case Code::forbidden: return "forbidden";
-    case Code::expired: return "expired";
-    case Code::too_large: return "too_large";
-    case Code::unavailable: return "unavailable";
-    case Code::timeout: return "timeout";
-    case Code::cancelled: return "cancelled";
-    case Code::corrupt: return "corrupt";
-    case Code::unsupported: return "unsupported";
+    case Code::internal:
+      return "internal";
+    case Code::invalid:
+      return "invalid";
+    case Code::not_found:
+      return "not_found";
+    case Code::already_exists:
+      return "already_exists";
+    case Code::conflict:
+      return "conflict";
+    case Code::unauthorized:
+      return "unauthorized";
+    case Code::forbidden:
+      return "forbidden";
+    case Code::expired:
+      return "expired";
+    case Code::too_large:
+      return "too_large";
+    case Code::unavailable:
+      return "unavailable";
+    case Code::timeout:
+      return "timeout";
+    case Code::cancelled:
+      return "cancelled";
+    case Code::corrupt:
+      return "corrupt";
+    case Code::unsupported:
+      return "unsupported";
   }
   return "unknown";
 }

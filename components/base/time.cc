@@ -97,13 +97,12 @@ Result<WallTime> parse_time(std::string_view text) {
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
   nanoseconds fraction{0};
   std::chrono::minutes offset{0};
-  const bool parsed = take_number(text, 4, year) && take_char(text, '-') &&
-                      take_number(text, 2, month) && take_char(text, '-') &&
-                      take_number(text, 2, day) && take_char(text, 'T') &&
-                      take_number(text, 2, hour) && take_char(text, ':') &&
-                      take_number(text, 2, minute) && take_char(text, ':') &&
-                      take_number(text, 2, second) && take_fraction(text, fraction) &&
-                      take_offset(text, offset);
+  const bool parsed =
+      take_number(text, 4, year) && take_char(text, '-') && take_number(text, 2, month) &&
+      take_char(text, '-') && take_number(text, 2, day) && take_char(text, 'T') &&
+      take_number(text, 2, hour) && take_char(text, ':') && take_number(text, 2, minute) &&
+      take_char(text, ':') && take_number(text, 2, second) && take_fraction(text, fraction) &&
+      take_offset(text, offset);
   const std::chrono::year_month_day date{std::chrono::year{year},
                                          std::chrono::month{static_cast<unsigned>(month)},
                                          std::chrono::day{static_cast<unsigned>(day)}};

@@ -20,7 +20,8 @@ using Array = boost::json::array;
 using Path = std::initializer_list<std::string_view>;
 
 // Reads one JSON text. Depth is bounded by limits::json_depth_max; anything behind the value but
-// white space is an error. The message says where: "line 3, column 7: ...". Later duplicate keys win.
+// white space is an error. The message says where: "line 3, column 7: ...". Later duplicate keys
+// win.
 base::Result<Value> parse(std::string_view text);
 
 // Compact JSON, UTF-8, members in the order they were inserted.
