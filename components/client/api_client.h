@@ -16,9 +16,9 @@ namespace koi::client {
 
 // A resource collection: {"apps", "v1", "deployments"}.
 struct Resource {
-  std::string group;
-  std::string version;
-  std::string plural;
+  std::string group{};
+  std::string version{};
+  std::string plural{};
 
   friend bool operator==(const Resource&, const Resource&) = default;
   friend auto operator<=>(const Resource&, const Resource&) = default;
@@ -26,37 +26,37 @@ struct Resource {
 
 // One object of a resource; name_space is empty for cluster-scoped ones.
 struct ObjectRef {
-  Resource resource;
-  std::string name_space;
-  std::string name;
-  std::string subresource;  // "status", "scale", "binding", ...; empty for the object itself
+  Resource resource{};
+  std::string name_space{};
+  std::string name{};
+  std::string subresource{};  // "status", "scale", "binding", ...; empty for the object itself
 };
 
 struct ListOptions {
-  std::string label_selector;
-  std::string field_selector;
-  std::string resource_version;
-  std::string continue_token;
+  std::string label_selector{};
+  std::string field_selector{};
+  std::string resource_version{};
+  std::string continue_token{};
   std::int64_t limit = 0;  // 0: all
 };
 
 struct ObjectList {
-  std::string resource_version;
-  std::string continue_token;
-  std::vector<api::ObjectPtr> items;
+  std::string resource_version{};
+  std::string continue_token{};
+  std::vector<api::ObjectPtr> items{};
 };
 
 struct WatchOptions {
-  std::string label_selector;
-  std::string field_selector;
-  std::string resource_version;  // exactly after this; empty: initial state first
+  std::string label_selector{};
+  std::string field_selector{};
+  std::string resource_version{};  // exactly after this; empty: initial state first
 };
 
 enum class WatchType { added, modified, deleted, bookmark };
 
 struct WatchEvent {
   WatchType type = WatchType::added;
-  api::ObjectPtr object;  // of a bookmark: only metadata.resourceVersion is set
+  api::ObjectPtr object{};  // of a bookmark: only metadata.resourceVersion is set
 };
 
 // An open watch. Destroying it ends it.
@@ -71,11 +71,11 @@ class Watch {
 enum class PatchType { json, merge, strategic_merge, apply };
 
 struct DeleteOptions {
-  std::optional<std::int64_t> grace_period_seconds;
+  std::optional<std::int64_t> grace_period_seconds{};
   std::string
-      propagation_policy;  // "Background", "Foreground", "Orphan"; empty: the kind's default
-  std::string precondition_uid;
-  std::string precondition_resource_version;
+      propagation_policy{};  // "Background", "Foreground", "Orphan"; empty: the kind's default
+  std::string precondition_uid{};
+  std::string precondition_resource_version{};
 };
 
 // Errors carry the code that the Status reason maps to: not_found, already_exists, conflict,
