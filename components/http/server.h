@@ -1,61 +1,78 @@
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "base/result.h"
+#include "base/limits.h"
 #include "base/task.h"
 #include "base/time.h"
 #include "http/byte_stream.h"
 #include "http/message.h"
+#include "http/tls.h"
 
 namespace koi::http {
 
-// What a TLS server shows and asks for. PEM text.
-struct TlsServerOptions {
-  std::string certificate_chain;
-  std::string private_key;
-  // Clients may show a certificate; it is verified against these. Empty: none is asked for.
-  std::string client_ca;
-};
-
-// Makes plain connections into TLS ones on accept.
-class TlsAcceptor {
+// Answers requests. Called on the executor of the request's connection; with several executors,
+// from several threads at once.
+class Handler {
  public:
-  static base::Result<std::shared_ptr<TlsAcceptor>> create(const TlsServerOptions& options);
-  virtual ~TlsAcceptor() = default;
+  virtual ~Handler() = default;
 
-  struct Secured {
-    std::unique_ptr<ByteStream> stream;
-    std::string protocol;  // by ALPN: "h2", "http/1.1", or empty
-    Peer peer;             // with the verified certificate; address as given
-  };
-  virtual base::Task<base::Result<Secured>> handshake(std::unique_ptr<ByteStream> stream,
-                                                      Peer peer) = 0;
+  // May change or move from the request, which lives until the task ends. Throws operation_aborted
+  // when the client goes away or the server stops; any other exception becomes a 500.
+  virtual base::Task<Response> handle(Request& request) = 0;
+
+  // How many bytes of body this request may carry; asked once its headers are there.
+  virtual std::size_t body_bytes_max(const Request& head);
+
+  // The answer to what never reaches handle(): 400, 408, 413, 431, 500, 501, 505.
+  virtual Response refuse(int status, std::string_view why);
 };
 
-// Serves HTTP/1.1 and HTTP/2 (by ALPN or prior knowledge) from listeners to one handler. Each
-// connection lives on its listener's executor.
+struct ServerOptions {
+  std::size_t connections_max = base::limits::connections_max;
+  std::size_t header_bytes_max = base::limits::request_header_bytes_max;
+  std::size_t streams_per_connection_max = base::limits::http2_streams_per_connection_max;
+  base::Duration handshake_timeout = base::limits::tls_handshake_timeout;
+  // From the first byte of a request to its last.
+  base::Duration read_timeout = base::limits::request_timeout;
+  base::Duration idle_timeout = base::limits::connection_idle_timeout;
+  // How long a write may make no progress before the client counts as gone.
+  base::Duration write_timeout = base::limits::request_timeout;
+};
+
+// Speaks HTTP/1.1 and HTTP/2 on every connection that its listeners accept. Connections are dealt
+// out to the executors in turn and stay there. start(), listen() and stop() are called on the first
+// executor; a server that was started must be stopped before it is destroyed.
 class Server {
  public:
-  Server(base::Clock& clock, base::Executor executor, Handler& handler);
+  Server(base::Clock& clock, Handler& handler, std::vector<base::Executor> executors,
+         ServerOptions options = ServerOptions());
   ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
 
-  // Begins to accept. `tls` null: plain.
-  void serve(std::unique_ptr<Listener> listener, std::shared_ptr<TlsAcceptor> tls);
-  // Serves one connection that is already there; for tests and tunnels.
-  void serve_connection(std::unique_ptr<ByteStream> stream, Peer peer);
+  // Starts to accept. With no TLS context the connections are plain: HTTP/1.1, or HTTP/2 with
+  // prior knowledge.
+  void listen(std::unique_ptr<Listener> listener, std::shared_ptr<TlsServerContext> tls = nullptr);
 
-  // Stops accepting, lets running requests finish until the deadline, then cancels them.
+  // Accepts no more, tells HTTP/2 clients to go away, lets requests in flight end until the grace
+  // has passed, then cancels what is left. Streams of bodies are cancelled at once.
   base::Task<> stop(base::Duration grace);
 
-  std::size_t connections() const;
+  struct Statistics {
+    std::size_t connections = 0;
+    std::uint64_t requests = 0;
+  };
+  // Any thread.
+  Statistics statistics() const;
+
+  struct Impl;
 
  private:
-  struct Impl;
-  std::shared_ptr<Impl> impl_;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace koi::http
