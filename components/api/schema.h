@@ -146,6 +146,8 @@ class Schema {
   const Kind* find_resource(std::string_view group, std::string_view version,
                             std::string_view plural) const;
   const Type* find_type(std::string_view name) const;
+  // The type of whatever names itself so: a kind, a list of it ("PodList") or a body.
+  const Type* find_body_type(std::string_view api_version, std::string_view kind) const;
 
  private:
   std::span<const Kind> kinds_;
