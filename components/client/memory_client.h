@@ -17,7 +17,7 @@ namespace koi::client {
 
 // A small API server in memory, for tests of what stands above the client: optimistic concurrency,
 // watches, generateName, generations, the status subresource, finalizers, graceful deletion of
-// pods, binding. Understands equality selectors and merge patches only. One executor.
+// pods, binding. Understands merge patches only. One executor.
 class MemoryClient final : public ApiClient {
  public:
   MemoryClient(const base::Executor& executor, base::Clock& clock, base::Random& random);

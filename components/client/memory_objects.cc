@@ -3,6 +3,8 @@
 #include <functional>
 #include <optional>
 
+#include "api/selectors.h"
+
 namespace koi::client {
 
 namespace {
@@ -32,13 +34,8 @@ bool all_hold(std::string_view selector, const Lookup& lookup) {
 }  // namespace
 
 bool matches_labels(const json::Value& object, std::string_view selector) {
-  const auto& labels = json::object_at(object, {"metadata", "labels"});
-  const Lookup lookup = [&labels](std::string_view key) -> std::optional<std::string> {
-    const auto* value = labels.if_contains(key);
-    if (value == nullptr) return std::nullopt;
-    return std::string(json::string_at(*value, {}));
-  };
-  return all_hold(selector, lookup);
+  const auto parsed = api::LabelSelector::parse(selector);
+  return parsed && parsed->matches_object(object);
 }
 
 bool matches_fields(const json::Value& object, std::string_view selector) {

@@ -8,7 +8,6 @@
 // What the API server in memory knows about objects. Test support.
 namespace koi::client {
 
-// "a=b,c!=d,e" against labels.
 bool matches_labels(const json::Value& object, std::string_view selector);
 // "metadata.name=a,spec.nodeName=b" against the object.
 bool matches_fields(const json::Value& object, std::string_view selector);

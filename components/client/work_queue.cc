@@ -16,7 +16,11 @@ constexpr int back_off_doublings_max = 24;
 }  // namespace
 
 WorkQueue::WorkQueue(base::TaskGroup& tasks, base::Clock& clock, WorkQueueOptions options)
-    : tasks_(tasks), clock_(clock), options_(std::move(options)), changed_(tasks.executor()) {}
+    : tasks_(tasks),
+      clock_(clock),
+      options_(std::move(options)),
+      changed_(tasks.executor()),
+      alarm_(tasks, clock, options_.name + ".timer", [this] { add_due(); }) {}
 
 void WorkQueue::add(std::string key) {
   if (!queued_.insert(key).second) return;
@@ -38,20 +42,10 @@ void WorkQueue::add_after(std::string key, base::Duration delay) {
     at->second = deadline;
   }
   deadlines_.emplace(deadline, std::move(key));
-  arm();
+  alarm_.set(deadline);
 }
 
-void WorkQueue::arm() {
-  if (deadlines_.empty()) return;
-  const auto first = deadlines_.begin()->first;
-  if (!armed_.empty() && *armed_.begin() <= first) return;
-  armed_.insert(first);
-  tasks_.spawn(options_.name + ".timer", run_timer(first));
-}
-
-base::Task<> WorkQueue::run_timer(base::MonoTime deadline) {
-  co_await clock_.sleep_until(deadline);
-  armed_.erase(armed_.find(deadline));
+void WorkQueue::add_due() {
   const auto now = clock_.now();
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     auto key = deadlines_.begin()->second;
@@ -59,7 +53,6 @@ base::Task<> WorkQueue::run_timer(base::MonoTime deadline) {
     delays_.erase(key);
     add(std::move(key));
   }
-  arm();
 }
 
 void WorkQueue::start(Work work) {

@@ -2,7 +2,6 @@
 
 #include <deque>
 #include <functional>
-#include <map>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -11,6 +10,7 @@
 #include "base/event.h"
 #include "base/task.h"
 #include "base/time.h"
+#include "client/alarm.h"
 
 namespace koi::client {
 
@@ -45,9 +45,8 @@ class WorkQueue {
 
  private:
   base::Task<> run_worker();
-  base::Task<> run_timer(base::MonoTime deadline);
   base::Task<base::Result<>> attempt(const std::string& key);
-  void arm();
+  void add_due();
   void finish(const std::string& key, const base::Result<>& outcome);
 
   base::TaskGroup& tasks_;
@@ -62,7 +61,7 @@ class WorkQueue {
   std::unordered_map<std::string, int> failures_;
   std::unordered_map<std::string, base::MonoTime> delays_;
   std::set<std::pair<base::MonoTime, std::string>> deadlines_;
-  std::multiset<base::MonoTime> armed_;  // a sleeping timer task each
+  Alarm alarm_;
 };
 
 }  // namespace koi::client
