@@ -107,8 +107,8 @@ base::Error OptionValues::unknown(std::string_view origin, std::string_view name
 Result<> OptionValues::put(const OptionSpec& spec, std::vector<std::string> values,
                            std::string origin, bool append) {
   if (spec.kind != OptionKind::list && values.size() != 1) {
-    return base::fail(Code::invalid, origin + ": takes one value, got " +
-                                         std::to_string(values.size()));
+    return base::fail(Code::invalid,
+                      origin + ": takes one value, got " + std::to_string(values.size()));
   }
   if (append && spec.kind != OptionKind::list) {
     return base::fail(Code::invalid, origin + ": only lists can be appended to with '+'");
@@ -244,7 +244,8 @@ Result<> add_config_files(OptionValues& values, base::Files& files, const base::
   }
   for (const base::Path& file : paths) {
     auto content = files.read_all(file);
-    if (!content && content.error().code == Code::not_found && !(required && file == path)) continue;
+    if (!content && content.error().code == Code::not_found && !(required && file == path))
+      continue;
     if (!content) return base::fail(std::move(content).error());
     if (auto added = values.add_file(file.string(), *content); !added) return added;
   }

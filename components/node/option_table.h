@@ -14,8 +14,8 @@ namespace koi::node {
 
 enum class OptionKind { text, number, flag, list };
 
-// One option, declared once: its flag is --name, its environment variable KOI_NAME with underscores,
-// its key in the configuration files is name.
+// One option, declared once: its flag is --name, its environment variable KOI_NAME with
+// underscores, its key in the configuration files is name.
 struct OptionSpec {
   std::string_view name;
   OptionKind kind = OptionKind::text;
@@ -37,8 +37,8 @@ class OptionValues {
  public:
   explicit OptionValues(std::span<const OptionSpec> table);
 
-  // One file: a mapping of keys to values. A key with a trailing '+' appends to what earlier sources
-  // gave. Fails with invalid, naming file, key and the nearest valid name.
+  // One file: a mapping of keys to values. A key with a trailing '+' appends to what earlier
+  // sources gave. Fails with invalid, naming file, key and the nearest valid name.
   base::Result<> add_file(const std::string& path, std::string_view content);
   // NAME=value pairs; variables that do not begin with KOI_ are not looked at.
   base::Result<> add_environment(const std::map<std::string, std::string>& environment);

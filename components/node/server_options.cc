@@ -30,16 +30,15 @@ constexpr std::array table{
                "secret that nodes join with; else made at the first start"},
     OptionSpec{"write-kubeconfig", OptionKind::text, "/etc/koi/koi.yaml", "FILE",
                "where the administrator's kubeconfig is written"},
-    OptionSpec{"write-kubeconfig-mode", OptionKind::text, "600", "MODE",
-               "octal mode of that file"},
+    OptionSpec{"write-kubeconfig-mode", OptionKind::text, "600", "MODE", "octal mode of that file"},
     OptionSpec{"disable-agent", OptionKind::flag, "", "", "run the control plane without a node"},
     OptionSpec{"log-level", OptionKind::text, "info", "LEVEL", "debug, info, warn or error"},
     OptionSpec{"log-format", OptionKind::text, "text", "FORMAT", "text or json"},
 };
 
 base::Error bad(const OptionValues& values, std::string_view name, std::string_view expected) {
-  return {Code::invalid, values.origin(name) + ": '" + values.text(name) + "' is not " +
-                             std::string(expected)};
+  return {Code::invalid,
+          values.origin(name) + ": '" + values.text(name) + "' is not " + std::string(expected)};
 }
 
 bool is_address(const std::string& text) {
@@ -143,8 +142,7 @@ Result<ServerOptions> check(const OptionValues& values) {
   options.write_kubeconfig = values.text("write-kubeconfig");
   const std::string mode = values.text("write-kubeconfig-mode");
   const char* const end = mode.data() + mode.size();
-  const auto [stop, error] =
-      std::from_chars(mode.data(), end, options.write_kubeconfig_mode, 8);
+  const auto [stop, error] = std::from_chars(mode.data(), end, options.write_kubeconfig_mode, 8);
   if (error != std::errc{} || stop != end || options.write_kubeconfig_mode > 0777) {
     return base::fail(bad(values, "write-kubeconfig-mode", "an octal file mode such as 600"));
   }
