@@ -123,9 +123,9 @@ clean_up() {
   local pid
   for pid in $(pgrep -f "$work/data" || true); do kill -9 "$pid" 2>/dev/null || true; done
   local mount
-  for mount in $(grep -F "$work/" /proc/self/mountinfo | cut -d' ' -f5 | sort -r); do
+  while read -r mount; do
     umount -l "$mount" || true
-  done
+  done < <(grep -F "$work/" /proc/self/mountinfo | cut -d' ' -f5 | sort -r)
   ip netns del "$netns" 2>/dev/null || true
   rm -rf "$work"
   return $status
