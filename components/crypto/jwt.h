@@ -8,15 +8,29 @@
 
 namespace koi::crypto {
 
-// A JSON Web Token signed with ES256 (RFC 7519, RFC 7518). Claims are JSON text; their meaning
-// (time, audience, issuer) is the caller's to check.
-base::Result<std::string> sign_jwt(const Key& key, std::string_view claims);
+inline constexpr std::size_t jwt_bytes_max = 64 * 1024;
 
-// The claims of a token whose signature holds and whose header names ES256 and this key. Fails with
-// unauthorized otherwise.
-base::Result<std::string> verify_jwt(const Key& key, std::string_view token);
+// The parts of a JSON Web Token, decoded but not judged.
+struct Jwt {
+  std::string algorithm;  // "ES256"
+  std::string key_id;     // "" when the header names none
+  std::string claims;     // JSON text
+};
 
-// The key's name in token headers.
-std::string key_id(const Key& key);
+// ES256 over a P-256 key. `claims` is the text of a JSON object.
+base::Result<std::string> sign_jwt(const PrivateKey& key, std::string_view key_id,
+                                   std::string_view claims);
+
+// Splits without checking the signature: to choose the key by id or issuer. Fails with invalid.
+base::Result<Jwt> parse_jwt(std::string_view token);
+
+// The same once the signature holds; only ES256 is taken. Fails with unauthorized. Expiry and
+// audience are the caller's to check.
+base::Result<Jwt> verify_jwt(std::string_view token, const PublicKey& key);
+
+// base64url(SHA-256(SubjectPublicKeyInfo)): the key id that Kubernetes gives.
+base::Result<std::string> jwt_key_id(const PublicKey& key);
+// The key as one JSON Web Key for signatures, JSON text.
+base::Result<std::string> to_jwk(const PublicKey& key, std::string_view key_id);
 
 }  // namespace koi::crypto
