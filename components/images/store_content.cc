@@ -359,7 +359,9 @@ base::Result<> StoreContent::sweep(const base::Path& directory,
   if (!names) return base::fail(std::move(names).error());
   for (const std::string& name : *names) {
     if (referred.contains("sha256:" + name)) continue;
-    if (auto moved = files_.rename(directory / name, paths_.trash() / name); !moved) return moved;
+    // A plain layer's blob and its tree have the same name.
+    const base::Path trash = paths_.trash() / (directory.filename().string() + "-" + name);
+    if (auto moved = files_.rename(directory / name, trash); !moved) return moved;
   }
   return {};
 }
