@@ -43,6 +43,41 @@ Result<> unmount(const Path& target, int flags) {
   return {};
 }
 
+namespace {
+
+Result<> configure(int context, unsigned command, const char* key, const char* value) {
+  if (::syscall(SYS_fsconfig, context, command, key, value, 0) == 0) return {};
+  return fail_errno("set option '" + std::string(key == nullptr ? "" : key) + "'");
+}
+
+}  // namespace
+
+Result<UniqueFd> make_mount(const std::string& type, const std::string& source,
+                            const std::vector<std::string>& options, std::uint64_t attributes) {
+  const UniqueFd context(static_cast<int>(::syscall(SYS_fsopen, type.c_str(), FSOPEN_CLOEXEC)));
+  if (!context) return fail_errno("open file system '" + type + "'");
+  Result<> done = configure(context.get(), FSCONFIG_SET_STRING, "source", source.c_str());
+  for (const std::string& option : options) {
+    if (!done) break;
+    const std::size_t equals = option.find('=');
+    const std::string key = option.substr(0, equals);
+    if (equals == std::string::npos) {
+      done = configure(context.get(), FSCONFIG_SET_FLAG, key.c_str(), nullptr);
+    } else {
+      const std::string value = option.substr(equals + 1);
+      done = configure(context.get(), FSCONFIG_SET_STRING, key.c_str(), value.c_str());
+    }
+  }
+  if (done && (attributes & MOUNT_ATTR_RDONLY) != 0) {
+    done = configure(context.get(), FSCONFIG_SET_FLAG, "ro", nullptr);
+  }
+  if (done) done = configure(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr);
+  if (!done) return fail(std::move(done).error().during("mount " + type));
+  const long mount = ::syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, attributes);
+  if (mount < 0) return fail_errno("mount " + type);
+  return UniqueFd(static_cast<int>(mount));
+}
+
 Result<UniqueFd> clone_mount(int fd, bool recursive) {
   const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH |
                          (recursive ? unsigned{AT_RECURSIVE} : 0U);

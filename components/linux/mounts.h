@@ -20,6 +20,12 @@ base::Result<> set_propagation(const Path& target, unsigned long flags);
 
 base::Result<> unmount(const Path& target, int flags);
 
+// A new instance of a file system as a detached mount. Each option is "key=value" or "key";
+// `attributes` are MOUNT_ATTR_*. The super block is read-only when MOUNT_ATTR_RDONLY is asked for.
+base::Result<UniqueFd> make_mount(const std::string& type, const std::string& source,
+                                  const std::vector<std::string>& options,
+                                  std::uint64_t attributes);
+
 // open_tree(2) with OPEN_TREE_CLONE: a detached copy of the mount at the open file, with everything
 // mounted below it when `recursive`. It goes away with the descriptor unless it is attached.
 base::Result<UniqueFd> clone_mount(int fd, bool recursive);

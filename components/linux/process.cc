@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -204,6 +205,22 @@ bool process_is_running(pid_t pid, std::uint64_t start_ticks) {
   const auto stat = read_process_stat(pid);
   return stat && stat->start_ticks == start_ticks && stat->state != 'Z' && stat->state != 'X';
 }
+
+namespace {
+
+std::chrono::nanoseconds read_clock(clockid_t clock) {
+  timespec now{};
+  ::clock_gettime(clock, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
+}  // namespace
+
+std::chrono::sys_time<std::chrono::nanoseconds> real_time() {
+  return std::chrono::sys_time<std::chrono::nanoseconds>(read_clock(CLOCK_REALTIME));
+}
+
+std::chrono::nanoseconds monotonic_time() { return read_clock(CLOCK_MONOTONIC); }
 
 Result<std::string> read_boot_id() {
   auto text = read_file("/proc/sys/kernel/random/boot_id", 128);

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -70,6 +71,10 @@ base::Result<ProcessStat> read_process_stat(pid_t pid);
 
 // True while that very process runs; false for another with the same pid, and for a zombie.
 bool process_is_running(pid_t pid, std::uint64_t start_ticks);
+
+// CLOCK_REALTIME and CLOCK_MONOTONIC, for processes too small to carry a base::Clock.
+std::chrono::sys_time<std::chrono::nanoseconds> real_time();
+std::chrono::nanoseconds monotonic_time();
 
 // Changes with every boot of the machine.
 base::Result<std::string> read_boot_id();
