@@ -156,7 +156,8 @@ json::Value Status::to_json() const {
   json::Object out;
   out["kind"] = "Status";
   out["apiVersion"] = "v1";
-  out["metadata"].emplace_object();
+  json::Object& metadata = out["metadata"].emplace_object();
+  if (!continue_token.empty()) metadata["continue"] = continue_token;
   out["status"] = is_success() ? "Success" : "Failure";
   if (!message.empty()) out["message"] = message;
   if (!reason.empty()) out["reason"] = reason;

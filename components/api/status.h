@@ -79,6 +79,8 @@ struct Status {
   std::string reason;
   std::string message;
   StatusDetails details{};
+  // metadata.continue: where a list whose revision is gone may go on.
+  std::string continue_token{};
 
   bool is_success() const { return http_code < 300; }
   json::Value to_json() const;
