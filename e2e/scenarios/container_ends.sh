@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# How containers end: out of memory, with an exit code and growing pauses, done, and not startable.
+set -euo pipefail
+# shellcheck source=e2e/lib.sh
+source "$(dirname "$0")/../lib.sh"
+
+ensure_images
+fetch_debian_kubectl || true
+KUBECTL=$(find_kubectl 1.33 || find_kubectl 1.20) || { echo "SKIP: no kubectl here"; exit 1; }
+start_node alpha
+"$KOI" image import --data-dir "$work/data" "$images/busybox.tar"
+k apply -f "$repo/e2e/fixtures/ends.yaml" >/dev/null
+
+status() { k get pod "$1" -o jsonpath="{.status.$2}"; }
+reason_is() { [ "$(status "$1" "containerStatuses[0].$2")" = "$3" ]; }
+
+eventually 40 reason_is hungry state.terminated.reason OOMKilled ||
+  fail "hungry: $(status hungry containerStatuses)"
+expect "OOM exit code" 137 "$(status hungry 'containerStatuses[0].state.terminated.exitCode')"
+note "a container over its memory limit is OOMKilled"
+
+eventually 20 reason_is done state.terminated.reason Completed || fail "done: $(status done containerStatuses)"
+expect "phase of a finished pod" Succeeded "$(status done phase)"
+
+eventually 20 reason_is missing state.waiting.reason ErrImageNeverPull ||
+  fail "missing: $(status missing containerStatuses)"
+expect_match "unstartable" 'StartError|RunContainerError|CrashLoopBackOff' \
+  "$(k get pod broken --no-headers; k get pod broken -o jsonpath='{.status.containerStatuses[0]}')"
+
+eventually 20 reason_is crasher lastState.terminated.exitCode 3 || fail "crasher: $(status crasher containerStatuses)"
+restarts_are() { [ "$(status crasher 'containerStatuses[0].restartCount')" = "$1" ]; }
+starts=()
+for count in 1 2 3; do
+  eventually 60 restarts_are "$count" || fail "restart $count did not come"
+  starts+=("$(date -d "$(status crasher 'containerStatuses[0].lastState.terminated.finishedAt')" +%s)")
+  began=$(date -d "$(k get pod crasher -o jsonpath='{.status.containerStatuses[0].state.terminated.startedAt}{.status.containerStatuses[0].state.running.startedAt}' |
+    head -c 20)" +%s)
+  waited=$((began - ${starts[-1]}))
+  note "restart $count came $waited s after the exit"
+  low=$((10 * (1 << (count - 1))))
+  [ "$waited" -ge $((low - 1)) ] && [ "$waited" -le $((low + 4)) ] || fail "restart $count: waited $waited s, expected $low"
+done
+expect_match "events" 'BackOff' "$(k get events)"
