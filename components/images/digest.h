@@ -1,30 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
 
 namespace koi::images {
-
-// SHA-256 of a stream, in pieces.
-class Digester {
- public:
-  Digester();
-  ~Digester();
-  Digester(Digester&&) noexcept;
-  Digester& operator=(Digester&&) noexcept;
-
-  void update(std::string_view bytes);
-  // "sha256:<hex>" of everything until now. Once.
-  std::string finish();
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
-};
 
 // "sha256:<hex>" of `bytes`.
 std::string digest_of(std::string_view bytes);

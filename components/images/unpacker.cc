@@ -13,8 +13,8 @@
 #include <thread>
 #include <utility>
 
+#include "crypto/digest.h"
 #include "images/compression.h"
-#include "images/digest.h"
 #include "images/tree_writer.h"
 #include "images/unpack_process.h"
 #include "linux/fd.h"
@@ -258,7 +258,7 @@ class Pipeline {
   }
 
   base::Result<> pump(Unpacked& result) {
-    Digester digester;
+    crypto::Sha256 hash;
     std::vector<char> buffer(buffer_bytes);
     while (true) {
       const ssize_t count = ::read(plain_.get(), buffer.data(), buffer.size());
@@ -272,14 +272,14 @@ class Pipeline {
                                                      std::to_string(stream_bytes_max_) +
                                                      " bytes, the limit for its compressed size");
       }
-      digester.update(piece);
+      hash.update(piece);
       if (!to_tree_) continue;
       if (auto written = linux::write_all(to_tree_.get(), piece); !written) {
         tree_gone_ = true;
         return base::fail(std::move(written).error());
       }
     }
-    result.diff_id = digester.finish();
+    result.diff_id = "sha256:" + hash.finish_hex();
     return {};
   }
 
