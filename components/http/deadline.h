@@ -1,10 +1,8 @@
 #pragma once
 
-#include <boost/system/system_error.hpp>
 #include <optional>
 #include <utility>
 
-#include "base/event.h"
 #include "base/result.h"
 #include "base/task.h"
 #include "base/time.h"
@@ -14,6 +12,10 @@ namespace koi::http {
 // Runs two tasks side by side until the first has ended, then cancels the other and waits for it.
 // A cancellation of the caller cancels both.
 base::Task<> race(base::Task<> first, base::Task<> second);
+
+// Waits until every task of the group has ended. A cancellation of the caller cancels them, waits
+// all the same, and is thrown on then.
+base::Task<> wait_ended(base::TaskGroup& group);
 
 namespace internal {
 
