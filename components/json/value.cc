@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <boost/json/parse_options.hpp>
-#include <boost/json/serialize.hpp>
 #include <boost/json/stream_parser.hpp>
 #include <limits>
 
@@ -53,8 +52,6 @@ base::Result<Value> parse(std::string_view text) {
   }
   return parser.release();
 }
-
-std::string serialize(const Value& value) { return boost::json::serialize(value); }
 
 const Value* find(const Value& root, Path path) { return walk(root, path); }
 
