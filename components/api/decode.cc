@@ -7,6 +7,7 @@
 
 #include "api/base64.h"
 #include "api/quantity.h"
+#include "api/raw_form.h"
 #include "base/time.h"
 #include "json/parse_strict.h"
 
@@ -115,6 +116,7 @@ class Decoder {
   bool time(Value& value, const Shape& shape);
   bool quantity(Value& value);
   bool int_or_string(Value& value);
+  bool raw(Value& value, const Type* type);
   static void replace_null(Value& value, const Shape& shape);
   static bool is_dropped(const Value& value, const Field& field);
 
@@ -280,7 +282,7 @@ bool Decoder::value_of(Value& value, const Shape& shape) {
     case ShapeKind::int_or_string:
       return int_or_string(value);
     case ShapeKind::raw:
-      return true;
+      return raw(value, shape.type);
     case ShapeKind::object:
       return object(value, *shape.type);
     case ShapeKind::array:
@@ -435,6 +437,16 @@ bool Decoder::int_or_string(Value& value) {
   const std::string got =
       value.is_number() ? "number " + number_text(value) : std::string(json_kind(value));
   return fail("json: cannot unmarshal " + got + " into Go value of type int32");
+}
+
+// Most raw values are anything; what stands in for a schema is checked where it is one.
+bool Decoder::raw(Value& value, const Type* type) {
+  if (!value.is_structured() || raw_form(type) == RawForm::bytes) return true;
+  const Shape schema{.kind = ShapeKind::object, .type = &json_schema_type(), .element = nullptr};
+  if (value.is_object()) return object(value, *schema.type);
+  if (raw_form(type) != RawForm::schema_or_schemas) return true;
+  const Shape schemas{.kind = ShapeKind::array, .type = nullptr, .element = &schema};
+  return array(value, schemas);
 }
 
 // "Deployment in version "v1" cannot be handled as a Deployment: ..."

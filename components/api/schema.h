@@ -85,6 +85,8 @@ struct Type {
   std::string_view union_discriminator;  // name of the field, or empty
   // Unknown fields are kept, as in a custom resource that asks for it.
   bool preserve_unknown = false;
+  // Indexes into `fields` of those that protobuf has, by path.
+  std::span<const std::uint8_t> by_proto;
 
   // The field of that exact name, or null.
   const Field* field(std::string_view field_name) const;

@@ -216,13 +216,35 @@ class Compiler {
     for (const std::size_t index : order) order_text_ += std::to_string(index) + ", ";
     order_text_ += "\n    ";
     field_count_ += fields.size();
+    const std::string by_proto = proto_order(fields);
     const std::string span = std::to_string(first) + ", " + std::to_string(fields.size());
     const std::string short_name = entry.key.substr(entry.key.find('/') + 1);
     type_text_ += "    {" + literal(name) + ", " +
                   literal(text_of(*entry.description, "doc", words_of(short_name))) +
                   ", {fields + " + span + "}, {by_name + " + span +
                   "}, MapType::" + text_of(*entry.description, "map", "granular") + ", " +
-                  literal(text_of(*entry.description, "discriminator")) + ", false},\n";
+                  literal(text_of(*entry.description, "discriminator")) + ", false, " + by_proto +
+                  "},\n";
+  }
+
+  // The span of indexes of `fields` by protobuf path.
+  std::string proto_order(const Array& fields) {
+    std::vector<std::pair<std::vector<std::int64_t>, std::size_t>> order;
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      std::vector<std::int64_t> path;
+      for (const auto& number : json::array_at(fields[i], {"proto"})) {
+        path.push_back(number.as_int64());
+      }
+      if (!path.empty()) order.emplace_back(std::move(path), i);
+    }
+    std::sort(order.begin(), order.end());
+    if (order.empty()) return "{}";
+    for (const auto& [path, index] : order) proto_text_ += std::to_string(index) + ", ";
+    proto_text_ += "\n    ";
+    const std::string span =
+        "{by_proto + " + std::to_string(proto_count_) + ", " + std::to_string(order.size()) + "}";
+    proto_count_ += order.size();
+    return span;
   }
 
   std::string subresources(const Value& kind) {
@@ -307,6 +329,7 @@ class Compiler {
            "};\nconstexpr FieldRules rules[] = {\n" + rules_.text() +
            "};\nconstexpr Field fields[] = {\n" + field_text_ +
            "};\nconstexpr std::uint8_t by_name[] = {\n    " + order_text_ +
+           "};\nconstexpr std::uint8_t by_proto[] = {\n    " + proto_text_ +
            "};\nconstinit const Type types[] = {\n" + type_text_ +
            "};\nconstexpr Subresource subresources[] = {\n" + subresource_text_ +
            "};\nconstexpr Kind kinds[] = {\n" + kind_text_ + "};\nconstexpr Kind bodies[] = {\n" +
@@ -323,9 +346,10 @@ class Compiler {
   std::map<std::string, std::size_t> lists_;
   Table shapes_;
   Table rules_;
-  std::string list_text_, field_text_, order_text_, type_text_;
+  std::string list_text_, field_text_, order_text_, proto_text_, type_text_;
   std::string subresource_text_, kind_text_, body_text_, group_text_;
   std::size_t field_count_ = 0;
+  std::size_t proto_count_ = 0;
   std::size_t subresource_count_ = 0;
   std::size_t kind_count_ = 0;
 };
