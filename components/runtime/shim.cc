@@ -15,6 +15,7 @@
 #include "linux/process.h"
 #include "runtime/container_plan.h"
 #include "runtime/paths.h"
+#include "runtime/pod_recovery.h"
 #include "runtime/records.h"
 #include "runtime/shim_server.h"
 
@@ -51,7 +52,8 @@ Result<UniqueFd> take_lock(const ShimOptions& options) {
   return fail(Code::already_exists, "another shim serves this pod");
 }
 
-// Starting a pod: 1 the lock  2 the cgroups  3 the namespaces  4 the socket  5 shim.json. Killed in
+// Starting a pod: 1 the lock  2 the burial of what was before  3 the cgroups  4 the namespaces
+// 5 the socket  6 shim.json. Killed in
 // between, the kernel takes the lock and the namespaces back; the cgroups are found by name.
 Result<PodContext> make_context(const ShimOptions& options) {
   PodContext pod;
@@ -64,6 +66,10 @@ Result<PodContext> make_context(const ShimOptions& options) {
   auto tree = linux::detect_cgroups();
   if (!tree) return fail(std::move(tree).error());
   pod.tree = std::move(*tree);
+  // What a shim before us left: its containers died with it, or die now.
+  auto before = bury_pod(pod.tree, options.cgroup_parent, pod.directory);
+  if (!before) return fail(std::move(before).error());
+  pod.past = std::move(before->containers);
   // Out of the agent's own groups, so that stopping its service spares the shims.
   const std::string shims = options.cgroup_parent + "/shims";
   if (auto done = linux::create_cgroup(pod.tree, shims); !done) return fail(done.error());

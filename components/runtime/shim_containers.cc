@@ -47,7 +47,17 @@ ShimContainers::ShimContainers(PodContext pod, Sandbox sandbox, EventLoop& loop,
     : pod_(std::move(pod)),
       sandbox_(std::move(sandbox)),
       loop_(loop),
-      on_exit_(std::move(on_exit)) {}
+      on_exit_(std::move(on_exit)) {
+  for (ContainerState& state : pod_.past) {
+    auto container = std::make_unique<Container>();
+    container->spec.name = state.name;
+    container->spec.attempt = state.attempt;
+    container->directory = paths::container(pod_.directory, state.id);
+    container->state = std::move(state);
+    containers_.push_back(std::move(container));
+  }
+  pod_.past.clear();
+}
 
 ShimContainers::~ShimContainers() = default;
 

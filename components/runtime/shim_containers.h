@@ -23,6 +23,7 @@ struct PodContext {
   PodSandboxSpec spec;
   std::string cgroup;
   linux::CgroupTree tree;
+  std::vector<ContainerState> past;  // containers of an earlier shim, all ended
 };
 
 class ShimContainers {
