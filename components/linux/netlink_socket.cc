@@ -135,6 +135,28 @@ base::Result<> NetlinkSocket::ask(NetlinkMessage message) {
   }
 }
 
+base::Result<std::string> NetlinkSocket::get(NetlinkMessage message) {
+  const std::uint32_t sequence = ++sequence_;
+  if (auto sent = send(message.finish(sequence)); !sent) {
+    return base::fail(std::move(sent).error());
+  }
+  while (true) {
+    auto datagram = receive(0);
+    if (!datagram) return datagram;
+    std::optional<base::Result<std::string>> answer;
+    for_each_message(*datagram, [&](const nlmsghdr& header, std::string_view payload) {
+      if (header.nlmsg_seq != sequence) return true;
+      answer.emplace(std::string(payload));
+      if (header.nlmsg_type != NLMSG_ERROR) return false;
+      if (auto verdict = verdict_of(payload, header.nlmsg_flags); !verdict) {
+        answer = base::fail(std::move(verdict).error());
+      }
+      return false;
+    });
+    if (answer) return std::move(*answer);
+  }
+}
+
 base::Result<std::vector<std::string>> NetlinkSocket::dump(NetlinkMessage message) {
   const std::uint32_t sequence = ++sequence_;
   if (auto sent = send(message.finish(sequence, NLM_F_DUMP)); !sent) {

@@ -23,6 +23,9 @@ class NetlinkSocket {
   // ESRCH) and already_exists (EEXIST) from the rest; its text has the kernel's own words.
   base::Result<> ask(NetlinkMessage message);
 
+  // Sends a request for one thing and returns the answer without its nlmsghdr. Errors as of ask().
+  base::Result<std::string> get(NetlinkMessage message);
+
   // Sends a dump request and returns the answers: each without its nlmsghdr.
   base::Result<std::vector<std::string>> dump(NetlinkMessage message);
 

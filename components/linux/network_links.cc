@@ -93,11 +93,15 @@ base::Result<std::vector<Link>> NetworkLinks::list() {
 }
 
 base::Result<Link> NetworkLinks::find(const std::string& name) {
-  auto links = list();
-  if (!links) return base::fail(std::move(links).error());
-  const auto found = std::ranges::find(*links, name, &Link::name);
-  if (found == links->end()) return base::fail(base::Code::not_found, "no link '" + name + "'");
-  return *found;
+  if (auto good = check_name(name); !good) return base::fail(std::move(good).error());
+  NetlinkMessage message(RTM_GETLINK, 0);
+  message.header(link_header(0)).text(IFLA_IFNAME, name);
+  auto answer = socket_.get(std::move(message));
+  if (answer) return read_link(*answer);
+  if (answer.error().code == base::Code::not_found) {
+    return base::fail(base::Code::not_found, "no link '" + name + "'");
+  }
+  return base::fail(std::move(answer).error().during("find link '" + name + "'"));
 }
 
 base::Result<> NetworkLinks::add_bridge(const std::string& name, const MacAddress& mac) {
@@ -113,11 +117,13 @@ base::Result<> NetworkLinks::add_veth(const VethPair& pair) {
   if (auto good = check_name(pair.peer_name); !good) return good;
   NetlinkMessage message(RTM_NEWLINK, creating);
   message.header(link_header(0, IFF_UP)).text(IFLA_IFNAME, pair.name).u32(IFLA_MTU, pair.mtu);
+  if (pair.group != 0) message.u32(IFLA_GROUP, pair.group);
   if (pair.master != 0) message.u32(IFLA_MASTER, static_cast<std::uint32_t>(pair.master));
   auto fill_peer = [&](NetlinkMessage& peer) {
     // Not up yet: the kernel opens it before the two are connected, and fails.
     peer.header(link_header(0)).text(IFLA_IFNAME, pair.peer_name);
-    peer.u32(IFLA_MTU, pair.mtu).bytes(IFLA_ADDRESS, pair.peer_mac);
+    peer.u32(IFLA_MTU, pair.mtu);
+    if (pair.peer_mac != MacAddress{}) peer.bytes(IFLA_ADDRESS, pair.peer_mac);
     if (pair.peer_net_namespace >= 0) {
       peer.u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(pair.peer_net_namespace));
     }
@@ -157,6 +163,14 @@ base::Result<> NetworkLinks::remove(int link) {
   auto outcome = socket_.ask(std::move(message));
   if (!outcome && outcome.error().code == base::Code::not_found) return {};
   return during(std::move(outcome), "remove link");
+}
+
+base::Result<> NetworkLinks::remove_group(std::uint32_t group) {
+  NetlinkMessage message(RTM_DELLINK, 0);
+  message.header(link_header(0)).u32(IFLA_GROUP, group);
+  auto outcome = socket_.ask(std::move(message));
+  if (!outcome && outcome.error().code == base::Code::not_found) return {};
+  return during(std::move(outcome), "remove links of group " + std::to_string(group));
 }
 
 base::Result<std::vector<LinkAddress>> NetworkLinks::addresses() {

@@ -32,7 +32,8 @@ struct VethPair {
   int master = 0;  // index of the bridge to put `name` into, 0 for none
   std::string peer_name;
   int peer_net_namespace = -1;  // -1: the same
-  MacAddress peer_mac{};
+  MacAddress peer_mac{};        // zeros: the kernel chooses
+  std::uint32_t group = 0;      // of `name`, for remove_group()
 };
 
 struct LinkAddress {
@@ -64,6 +65,8 @@ class NetworkLinks {
   base::Result<> set_hairpin(int link);
   // Succeeds when it is already gone.
   base::Result<> remove(int link);
+  // All links of a group that is not 0, in the time that one takes. Succeeds when there is none.
+  base::Result<> remove_group(std::uint32_t group);
 
   base::Result<std::vector<LinkAddress>> addresses();
   // Succeeds when it is already there.

@@ -119,6 +119,15 @@ TEST_CASE("links, addresses and routes are made and seen") {
   const auto gone = links->find("port0");
   REQUIRE_FALSE(gone);
   CHECK(gone.error().code == base::Code::not_found);
+  for (const char* name : {"one", "two"}) {
+    REQUIRE(links->add_veth(
+        {.name = name, .mtu = 1500, .peer_name = std::string(name) + "-peer", .group = 77}));
+  }
+  REQUIRE(links->remove_group(77));
+  REQUIRE(links->remove_group(77));
+  CHECK_FALSE(links->find("one"));
+  CHECK_FALSE(links->find("two-peer"));
+  CHECK(links->find("br0"));
   CHECK_FALSE(links->add_bridge("a-name-that-is-too-long", mac));
 }
 
