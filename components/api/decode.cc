@@ -1,5 +1,6 @@
 #include "api/decode.h"
 
+#include <bitset>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -25,6 +26,10 @@ struct Step {
   std::size_t index = 0;
   bool is_field = false;
 };
+
+// `[{},{},...]` costs a sender three bytes an item and gains members here: bounded, far above what
+// any real object holds.
+constexpr std::size_t added_members_max = 200'000;
 
 constexpr std::string_view quantity_rule =
     "quantities must match the regular expression "
@@ -95,6 +100,9 @@ std::string_view json_kind(const Value& value) {
   }
 }
 
+// Which fields of a type an object has, by index.
+using Seen = std::bitset<256>;
+
 class Decoder {
  public:
   explicit Decoder(std::vector<std::string>* findings) : findings_(findings) {}
@@ -103,8 +111,8 @@ class Decoder {
   std::string take_error() { return std::move(error_); }
 
  private:
-  bool members(Object& object, const Type& type);
-  void add_missing(Object& object, const Type& type);
+  bool members(Object& object, const Type& type, Seen& seen);
+  void add_missing(Object& object, const Type& type, const Seen& seen);
   bool value_of(Value& value, const Shape& shape);
   bool array(Value& value, const Shape& shape);
   bool map(Value& value, const Shape& shape);
@@ -129,6 +137,7 @@ class Decoder {
 
   std::vector<std::string>* findings_;
   std::vector<Step> path_;
+  std::size_t added_ = 0;
   const Type* owner_ = nullptr;
   std::string error_;
 };
@@ -164,15 +173,17 @@ bool Decoder::object(Value& value, const Type& type) {
   if (object == nullptr) return mismatch(json_kind(value), go_name(type));
   const Type* const above = owner_;
   owner_ = &type;
-  const bool ok = members(*object, type);
+  Seen seen;
+  const bool ok = members(*object, type, seen);
   if (ok) {
-    add_missing(*object, type);
+    add_missing(*object, type, seen);
+    if (added_ > added_members_max) return fail("the object has too many parts");
     owner_ = above;
   }
   return ok;
 }
 
-bool Decoder::members(Object& object, const Type& type) {
+bool Decoder::members(Object& object, const Type& type, Seen& seen) {
   bool drops = false;
   for (auto& member : object) {
     const std::string_view name(member.key().data(), member.key().size());
@@ -194,6 +205,8 @@ bool Decoder::members(Object& object, const Type& type) {
     if (is_dropped(member.value(), *field)) {
       member.value() = nullptr;
       drops = true;
+    } else {
+      seen.set(static_cast<std::size_t>(field - type.fields.data()));
     }
   }
   if (!drops) return true;
@@ -229,16 +242,18 @@ bool Decoder::is_dropped(const Value& value, const Field& field) {
   }
 }
 
-void Decoder::add_missing(Object& object, const Type& type) {
-  for (const Field& field : type.fields) {
+void Decoder::add_missing(Object& object, const Type& type, const Seen& seen) {
+  for (std::size_t i = 0; i < type.fields.size(); ++i) {
+    const Field& field = type.fields[i];
     if (field.pointer || field.proto[0] == 0) continue;
     const bool is_object = field.shape->kind == ShapeKind::object;
     const bool is_quantity = field.shape->kind == ShapeKind::quantity;
     if (!is_object && !is_quantity && field.omit_empty) continue;
-    if (object.contains(field.name)) continue;
+    if (seen[i]) continue;
+    ++added_;
     switch (field.shape->kind) {
       case ShapeKind::object:
-        add_missing(object[field.name].emplace_object(), *field.shape->type);
+        add_missing(object[field.name].emplace_object(), *field.shape->type, {});
         break;
       case ShapeKind::boolean:
         object[field.name] = false;

@@ -98,6 +98,12 @@ TEST_CASE("findings are bounded") {
   CHECK(got->findings.size() == strict_findings_max);
 }
 
+TEST_CASE("empty items cannot grow a small body into a large value") {
+  std::string text = R"({"spec":{"containers":[{})";
+  for (int i = 0; i < 200'000; ++i) text += ",{}";
+  CHECK(stored("v1", "Pod", text + "]}}").ends_with("the object has too many parts"));
+}
+
 TEST_CASE("times take their canonical form") {
   const auto text = stored("coordination.k8s.io/v1", "Lease",
                            R"({"metadata":{"deletionTimestamp":"2026-01-02T05:04:05.9+02:00"},

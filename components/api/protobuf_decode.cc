@@ -77,6 +77,8 @@ bool Decoder::message(std::string_view bytes, const Type& type, Value& out) {
   std::vector<Value> slots(type.fields.size());
   if (!read(bytes, type, {}, 0, slots)) return false;
   Object& object = out.emplace_object();
+  object.reserve(static_cast<std::size_t>(
+      std::count_if(slots.begin(), slots.end(), [](const auto& slot) { return !slot.is_null(); })));
   for (std::size_t i = 0; i < slots.size(); ++i) {
     if (!slots[i].is_null()) object.emplace(type.fields[i].name, std::move(slots[i]));
   }
