@@ -277,4 +277,10 @@ Result<> freeze_cgroup(const CgroupTree& tree, const std::string& group, bool fr
   return fail(Code::unsupported, "freezing needs a cgroup v2 hierarchy");
 }
 
+bool cgroup_is_frozen(const CgroupTree& tree, const std::string& group) {
+  const CgroupHierarchy* unified = tree.unified();
+  if (unified == nullptr) return false;
+  return read_file(directory(*unified, group) / "cgroup.freeze").value_or("0").starts_with('1');
+}
+
 }  // namespace koi::linux

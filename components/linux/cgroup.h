@@ -86,6 +86,9 @@ base::Result<> kill_cgroup(const CgroupTree& tree, const std::string& group);
 // Freezes or thaws. Fails with unsupported where no freezer is.
 base::Result<> freeze_cgroup(const CgroupTree& tree, const std::string& group, bool frozen);
 
+// True while the group is frozen by freeze_cgroup().
+bool cgroup_is_frozen(const CgroupTree& tree, const std::string& group);
+
 struct CgroupStats {
   std::uint64_t cpu_nanos = 0;
   std::uint64_t memory_bytes = 0;

@@ -9,12 +9,15 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
 
 #include "linux/capabilities.h"
+#include "linux/copy_tree.h"
 #include "linux/fd.h"
 #include "linux/mounts.h"
 #include "linux/process.h"
@@ -133,6 +136,44 @@ TEST_CASE("paths are made inside a root, links included") {
   CHECK_FALSE(make_path_in_root(fd->get(), "/loop/x", false));
   CHECK(make_path_in_root(fd->get(), "/missing/../x", false));
   CHECK(std::filesystem::is_directory(root.path / "x"));
+}
+
+TEST_CASE("layers are copied over each other, whiteouts and opaque directories included [root]") {
+  if (::geteuid() != 0) {
+    MESSAGE("skipped: needs root");
+    return;
+  }
+  const TemporaryDirectory directory;
+  for (const char* name : {"1/keep", "1/clear/deep", "1/gone/deep", "2/clear", "2/keep", "to"}) {
+    std::filesystem::create_directories(directory.path / name);
+  }
+  REQUIRE(write_durably(directory.path / "1/keep/file", "one", 04755));
+  REQUIRE(write_durably(directory.path / "1/replaced", "old"));
+  REQUIRE(write_durably(directory.path / "2/keep/more", "two"));
+  std::filesystem::create_symlink("/etc/passwd", directory.path / "2/replaced");
+  REQUIRE(::mknod((directory.path / "2/gone").c_str(), S_IFCHR, 0) == 0);
+  REQUIRE(::mknod((directory.path / "2/null").c_str(), S_IFCHR | 0666, makedev(1, 3)) == 0);
+  REQUIRE(::setxattr((directory.path / "2/clear").c_str(), "trusted.overlay.opaque", "y", 1, 0) ==
+          0);
+  REQUIRE(::chown((directory.path / "2/keep/more").c_str(), 12, 34) == 0);
+  const auto to = open_file(directory.path / "to", O_RDONLY | O_DIRECTORY);
+  REQUIRE(to);
+  for (const char* name : {"1", "2"}) {
+    const auto from = open_file(directory.path / name, O_RDONLY | O_DIRECTORY);
+    const auto done = copy_layer(from->get(), to->get());
+    REQUIRE_MESSAGE(done, (done ? "" : done.error().message));
+  }
+  const Path root = directory.path / "to";
+  CHECK(read_file(root / "keep/file").value() == "one");
+  CHECK(std::filesystem::read_symlink(root / "replaced") == "/etc/passwd");
+  CHECK_FALSE(std::filesystem::exists(root / "gone"));
+  CHECK(std::filesystem::is_empty(root / "clear"));
+  CHECK(std::filesystem::is_character_file(root / "null"));
+  struct stat info{};
+  REQUIRE(::stat((root / "keep/more").c_str(), &info) == 0);
+  CHECK(info.st_uid == 12);
+  REQUIRE(::stat((root / "keep/file").c_str(), &info) == 0);
+  CHECK((info.st_mode & 07777) == 04755);
 }
 
 TEST_CASE("durable replacement") {

@@ -119,6 +119,14 @@ TEST_CASE("links, addresses and routes are made and seen") {
   const auto gone = links->find("port0");
   REQUIRE_FALSE(gone);
   CHECK(gone.error().code == base::Code::not_found);
+}
+
+TEST_CASE("the links of a group go together") {
+  auto space = test_namespace();
+  if (!space) return;
+  auto links = NetworkLinks::open_in(space->get());
+  REQUIRE(links);
+  REQUIRE(links->add_bridge("br0", mac));
   for (const char* name : {"one", "two"}) {
     REQUIRE(links->add_veth(
         {.name = name, .mtu = 1500, .peer_name = std::string(name) + "-peer", .group = 77}));

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "linux/copy_tree.h"
 #include "linux/mounts.h"
 #include "runtime/container_init.h"
 #include "runtime/mount_options.h"
@@ -99,6 +100,23 @@ Result<std::vector<OpenBind>> open_binds(const LaunchPlan& plan) {
   return binds;
 }
 
+// Where the kernel refuses an overlay (a state directory that is itself one, say) the container
+// gets a copy: slow and large, but it runs.
+Result<> copy_root(const LaunchPlan& plan) {
+  auto upper = linux::open_file(plan.image.upper, O_RDONLY | O_DIRECTORY);
+  if (!upper) return fail(std::move(upper).error());
+  for (auto layer = plan.image.layers.rbegin(); layer != plan.image.layers.rend(); ++layer) {
+    auto from = linux::open_file(*layer, O_RDONLY | O_DIRECTORY);
+    if (!from) return fail(std::move(from).error());
+    if (auto copied = linux::copy_layer(from->get(), upper->get()); !copied) return copied;
+  }
+  auto clone = linux::clone_mount(upper->get(), false);
+  if (!clone) return fail(std::move(clone).error());
+  auto target = linux::open_file(plan.image.mount_point, O_PATH | O_DIRECTORY);
+  if (!target) return fail(std::move(target).error());
+  return linux::attach_mount(clone->get(), target->get());
+}
+
 Result<> mount_root(const LaunchPlan& plan) {
   if (plan.image.layers.empty()) {
     auto source = linux::open_file(plan.spec.root_path, O_PATH | O_DIRECTORY);
@@ -111,8 +129,9 @@ Result<> mount_root(const LaunchPlan& plan) {
     if (auto done = linux::set_mount_attributes(clone->get(), attributes); !done) return done;
     return linux::attach_mount(clone->get(), source->get());
   }
-  return linux::mount_overlay({plan.image.layers, plan.image.upper, plan.image.work},
-                              plan.image.mount_point);
+  auto mounted = linux::mount_overlay({plan.image.layers, plan.image.upper, plan.image.work},
+                                      plan.image.mount_point);
+  return mounted ? mounted : copy_root(plan);
 }
 
 bool on_proc(int fd) {
@@ -177,6 +196,11 @@ Result<> mount_file_system(const linux::CgroupTree& tree, int root, const MountS
   if (!target) return fail(std::move(target).error());
   auto made = linux::make_mount(mount.type, mount.source, options.data, options.set);
   if (!made) return fail(std::move(made).error());
+  if (options.copy_up) {
+    const UniqueFd image(::openat(target->get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!image) return linux::fail_errno("open", mount.destination);
+    if (auto copied = linux::copy_layer(image.get(), made->get()); !copied) return copied;
+  }
   return linux::attach_mount(made->get(), target->get());
 }
 

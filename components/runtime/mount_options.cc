@@ -53,7 +53,13 @@ MountOptions parse_mount_options(const std::vector<std::string>& options) {
       result.recursive = option == "rbind";
       continue;
     }
-    if (option.empty() || option == "defaults" || read_propagation(option, result)) continue;
+    if (option == "tmpcopyup") {
+      result.copy_up = true;
+      continue;
+    }
+    if (option.empty() || option == "notmpcopyup" || option == "defaults" ||
+        read_propagation(option, result))
+      continue;
     const auto found = std::find_if(std::begin(words), std::end(words),
                                     [&](const Word& word) { return word.word == option; });
     if (found == std::end(words)) {

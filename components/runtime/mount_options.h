@@ -10,6 +10,7 @@ namespace koi::runtime {
 struct MountOptions {
   bool bind = false;
   bool recursive = false;
+  bool copy_up = false;           // start with what the image has there
   std::uint64_t set = 0;          // MOUNT_ATTR_*
   std::uint64_t clear = 0;        // MOUNT_ATTR_*
   unsigned long propagation = 0;  // MS_SHARED, MS_SLAVE, MS_PRIVATE, or 0

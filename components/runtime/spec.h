@@ -88,6 +88,9 @@ base::Result<Spec> parse_spec(const json::Value& config);
 // Reads the process object of a config.json, as `exec --process` gets it.
 base::Result<ProcessSpec> parse_process(const json::Value& process);
 
+// Reads a linux.resources object, as `update --resources` gets it.
+linux::CgroupLimits parse_resources(const json::Value& resources);
+
 // The config.json of a spec, for another OCI runtime. What is not of OCI is left out.
 json::Value spec_to_json(const Spec& spec);
 
