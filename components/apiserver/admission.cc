@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "apiserver/escalation.h"
 #include "apiserver/pod_defaults.h"
 
 namespace koi::apiserver {
@@ -54,6 +55,8 @@ base::Task<StatusOr<ServiceClaim>> Admission::admit(const Attempt& attempt) cons
     warn_if_idle(attempt);
     add_default_class(attempt);
   }
+  auto granted = check_escalation(attempt.call, attempt.object, attempt.before, doors_.authorizer);
+  if (!granted) co_return std::unexpected(granted.error());
   if (plural == "pods" && is_whole) {
     if (is_creation) {
       auto added = co_await add_service_account(attempt);

@@ -7,6 +7,7 @@
 #include "api/status.h"
 #include "apiserver/call.h"
 #include "apiserver/service_allocator.h"
+#include "auth/authorizer.h"
 #include "base/random.h"
 #include "base/task.h"
 #include "base/time.h"
@@ -31,6 +32,7 @@ class Admission {
     base::Clock& clock;
     base::Random& random;
     ServiceAllocator& services;
+    const auth::Authorizer& authorizer;
   };
 
   explicit Admission(const Doors& doors) : doors_(doors) {}

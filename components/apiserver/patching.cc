@@ -14,8 +14,8 @@ api::Status unprocessable(std::string message) {
 
 }  // namespace
 
-api::StatusOr<json::Value> apply_patch(const Call& call, PatchKind kind, const json::Value& current,
-                                       const json::Value& patch) {
+api::StatusOr<json::Value> apply_patch(const api::Type& type, PatchKind kind,
+                                       const json::Value& current, const json::Value& patch) {
   if (kind == PatchKind::json) {
     json::Value object = current;
     auto applied = json::apply_json_patch(object, patch);
@@ -30,7 +30,7 @@ api::StatusOr<json::Value> apply_patch(const Call& call, PatchKind kind, const j
     json::apply_merge_patch(object, patch);
     return object;
   }
-  auto merged = api::apply_strategic_merge(current, patch, *call.resource->kind->type);
+  auto merged = api::apply_strategic_merge(current, patch, type);
   if (!merged) return std::unexpected(api::bad_request_status(merged.error().message));
   return std::move(*merged);
 }

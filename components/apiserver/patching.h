@@ -8,7 +8,7 @@ namespace koi::apiserver {
 
 // What the object becomes under a patch. Refuses what does not apply, with the answer for the
 // client.
-api::StatusOr<json::Value> apply_patch(const Call& call, PatchKind kind, const json::Value& current,
-                                       const json::Value& patch);
+api::StatusOr<json::Value> apply_patch(const api::Type& type, PatchKind kind,
+                                       const json::Value& current, const json::Value& patch);
 
 }  // namespace koi::apiserver

@@ -1,5 +1,7 @@
 #include "apiserver/shaping.h"
 
+#include "api/validation.h"
+
 namespace koi::apiserver {
 
 api::StatusOr<json::Value> shape(const Call& call, const api::Kind& kind, json::Value object) {
@@ -12,10 +14,11 @@ api::StatusOr<json::Value> shape(const Call& call, const api::Kind& kind, json::
 
 api::StatusOr<void> validate(const Call& call, const json::Value& object,
                              const json::Value* before) {
-  (void)call;
-  (void)object;
-  (void)before;
-  return {};
+  const api::Kind& kind = *call.resource->kind;
+  const api::FieldErrors errors = api::validate_object(
+      {.kind = &kind, .object = &object, .before = before, .subresource = call.subresource});
+  if (errors.empty()) return {};
+  return std::unexpected(api::invalid_status(kind.group, kind.kind, call.name, errors));
 }
 
 }  // namespace koi::apiserver

@@ -76,7 +76,8 @@ struct World {
   datastore::MemoryStore memory{clock, io.get_executor()};
   Catalog catalog{api::builtin_schema()};
   std::unique_ptr<ServiceAllocator> services = *ServiceAllocator::create({});
-  Admission admission{{memory.store(), catalog, clock, random, *services}};
+  auth::Authorizer authorizer;
+  Admission admission{{memory.store(), catalog, clock, random, *services, authorizer}};
   Operations operations{{memory.store(), clock, random, catalog, admission}};
   std::vector<std::string> warnings;
 };

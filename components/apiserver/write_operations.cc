@@ -162,7 +162,7 @@ Outcome<Written> Operations::update(const Call& call, json::Value object) {
 
 Outcome<Written> Operations::patch(const Call& call, PatchKind kind, const json::Value& patch) {
   const Change apply = [&call, kind, &patch](const json::Value& current) -> StatusOr<json::Value> {
-    auto patched = apply_patch(call, kind, current, patch);
+    auto patched = apply_patch(*call.resource->kind->type, kind, current, patch);
     if (!patched) return patched;
     auto shaped = shape(call, *call.resource->kind, std::move(*patched));
     if (!shaped) return shaped;
