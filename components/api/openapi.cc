@@ -29,34 +29,6 @@ std::span<const std::string_view> consumed_types(const Operation& operation) {
   return any_types;
 }
 
-std::string_view strategy_text(PatchStrategy strategy) {
-  switch (strategy) {
-    case PatchStrategy::none:
-      return "";
-    case PatchStrategy::merge:
-      return "merge";
-    case PatchStrategy::replace:
-      return "replace";
-    case PatchStrategy::retain_keys:
-      return "retainKeys";
-    case PatchStrategy::merge_retain_keys:
-      return "merge,retainKeys";
-  }
-  return "";
-}
-
-std::string_view list_type_text(ListType type) {
-  switch (type) {
-    case ListType::atomic:
-      return "atomic";
-    case ListType::set:
-      return "set";
-    case ListType::map:
-      return "map";
-  }
-  return "";
-}
-
 // Writes documents of one dialect.
 class Writer {
  public:
@@ -194,21 +166,9 @@ class Writer {
   }
 
   void write_merge_rules(const Field& field) {
-    const FieldRules& rules = *field.rules;
-    if (field.shape->kind == ShapeKind::array) {
-      out_.member("x-kubernetes-list-type", list_type_text(rules.list_type));
-      if (!rules.list_map_keys.empty()) {
-        out_.open_array("x-kubernetes-list-map-keys");
-        for (const std::string_view key : rules.list_map_keys) out_.string(key);
-        out_.close_array();
-      }
-    }
-    if (rules.map_type == MapType::atomic) out_.member("x-kubernetes-map-type", "atomic");
-    if (!rules.patch_merge_key.empty()) {
-      out_.member("x-kubernetes-patch-merge-key", rules.patch_merge_key);
-    }
-    if (rules.patch_strategy != PatchStrategy::none) {
-      out_.member("x-kubernetes-patch-strategy", strategy_text(rules.patch_strategy));
+    for (const auto& [name, json] : merge_rules_json(field)) {
+      out_.key(name);
+      out_.raw(json);
     }
   }
 

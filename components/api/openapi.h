@@ -21,9 +21,12 @@ void write_openapi_v2(const Schema& schema, std::string_view server_version, con
 void write_openapi_v2_protobuf(const Schema& schema, std::string_view server_version,
                                const TextSink& sink);
 
-// The media type of that message, in the one spelling that clients accept.
-inline constexpr std::string_view openapi_v2_protobuf_media_type =
+// What clients ask for to get it: the old spelling, which is no media type by Go's parser, or the
+// new one. The answer's Content-Type must be the new one in both cases.
+inline constexpr std::string_view openapi_v2_protobuf_accepted =
     "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+inline constexpr std::string_view openapi_v2_protobuf_media_type =
+    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 // GET /openapi/v3/<api/v1 or apis/group/version>. False, and nothing written, where no kind is
 // served.

@@ -279,6 +279,34 @@ class Paths {
   std::string scope_;
 };
 
+std::string_view strategy_text(PatchStrategy strategy) {
+  switch (strategy) {
+    case PatchStrategy::none:
+      return "";
+    case PatchStrategy::merge:
+      return "merge";
+    case PatchStrategy::replace:
+      return "replace";
+    case PatchStrategy::retain_keys:
+      return "retainKeys";
+    case PatchStrategy::merge_retain_keys:
+      return "merge,retainKeys";
+  }
+  return "";
+}
+
+std::string_view list_type_text(ListType type) {
+  switch (type) {
+    case ListType::atomic:
+      return "atomic";
+    case ListType::set:
+      return "set";
+    case ListType::map:
+      return "map";
+  }
+  return "";
+}
+
 void collect(const Shape* shape, TypeSet& types) {
   while (shape != nullptr && shape->element != nullptr) shape = shape->element;
   if (shape == nullptr || shape->type == nullptr || !types.insert(shape->type).second) return;
@@ -342,6 +370,31 @@ std::vector<const Kind*> kinds_of(const Schema& schema, std::string_view group,
     if (kind.group == group && kind.version == version) kinds.push_back(&kind);
   }
   return kinds;
+}
+
+std::vector<std::pair<std::string_view, std::string>> merge_rules_json(const Field& field) {
+  const FieldRules& rules = *field.rules;
+  std::vector<std::pair<std::string_view, std::string>> extensions;
+  const auto text = [](std::string_view word) { return "\"" + std::string(word) + "\""; };
+  if (field.shape->kind == ShapeKind::array) {
+    extensions.emplace_back("x-kubernetes-list-type", text(list_type_text(rules.list_type)));
+    std::string keys;
+    for (const std::string_view key : rules.list_map_keys) {
+      keys.append(keys.empty() ? "[" : ",").append(text(key));
+    }
+    if (!keys.empty()) extensions.emplace_back("x-kubernetes-list-map-keys", keys + "]");
+  }
+  if (rules.map_type == MapType::atomic) {
+    extensions.emplace_back("x-kubernetes-map-type", text("atomic"));
+  }
+  if (!rules.patch_merge_key.empty()) {
+    extensions.emplace_back("x-kubernetes-patch-merge-key", text(rules.patch_merge_key));
+  }
+  if (rules.patch_strategy != PatchStrategy::none) {
+    extensions.emplace_back("x-kubernetes-patch-strategy",
+                            text(strategy_text(rules.patch_strategy)));
+  }
+  return extensions;
 }
 
 Leaf leaf_of(const Type& type) {

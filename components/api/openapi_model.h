@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "api/schema.h"
@@ -71,6 +72,9 @@ TypeSet reachable_types(const Schema& schema, std::span<const Kind* const> kinds
 // The kinds of one group and version, as they are served.
 std::vector<const Kind*> kinds_of(const Schema& schema, std::string_view group,
                                   std::string_view version);
+
+// The x-kubernetes-... extensions that say how a field merges: name and JSON text of each.
+std::vector<std::pair<std::string_view, std::string>> merge_rules_json(const Field& field);
 
 // The wire form of the types that have no fields of their own.
 enum class Leaf { none, quantity, int_or_string, time, any_object, any_value };

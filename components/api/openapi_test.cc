@@ -19,7 +19,6 @@ json::Value parsed(const std::string& text) {
 json::Value document_v2() {
   std::string text;
   write_openapi_v2(builtin_schema(), "v1.36.0", [&](std::string_view piece) { text += piece; });
-  MESSAGE("v2 document: ", text.size(), " bytes");
   return parsed(text);
 }
 
@@ -85,6 +84,34 @@ TEST_CASE("the v2 document describes fields, merge keys and calls") {
   CHECK(json::string_at(*patch, {"operationId"}) == "patchAppsV1NamespacedDeployment");
   CHECK(json::string_at(*patch, {"x-kubernetes-action"}) == "patch");
   CHECK(json::string_at(*patch, {"x-kubernetes-group-version-kind", "kind"}) == "Deployment");
+}
+
+TEST_CASE("the protobuf form of v2 is well-formed and lists every definition") {
+  std::string text;
+  write_openapi_v2_protobuf(builtin_schema(), "v1.36.0",
+                            [&](std::string_view piece) { text += piece; });
+  std::size_t at = 0;
+  const auto varint = [&]() {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0;; shift += 7) {
+      REQUIRE(at < text.size());
+      const auto byte = static_cast<unsigned char>(text[at++]);
+      value |= std::uint64_t{byte & 0x7fU} << shift;
+      if ((byte & 0x80U) == 0) return value;
+    }
+  };
+  std::size_t definitions = 0;
+  while (at < text.size()) {
+    const std::uint64_t tag = varint();
+    CHECK((tag & 7U) == 2);
+    const std::uint64_t size = varint();
+    REQUIRE(size <= text.size() - at);
+    if (tag >> 3U == 9) ++definitions;
+    at += size;
+  }
+  CHECK(definitions == json::object_at(document_v2(), {"definitions"}).size());
+  CHECK(text.find("x-kubernetes-patch-merge-key") != std::string::npos);
+  CHECK(text.find("fieldValidation") != std::string::npos);
 }
 
 TEST_CASE("v3 documents hold what one group version reaches") {

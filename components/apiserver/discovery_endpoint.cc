@@ -28,7 +28,10 @@ std::optional<std::string> aggregated_version(std::string_view accept) {
 
 bool wants_protobuf_openapi(std::string_view accept) {
   for (const MediaRange& range : parse_accept(accept)) {
-    if (range.type == api::openapi_v2_protobuf_media_type) return true;
+    if (range.type == api::openapi_v2_protobuf_media_type ||
+        range.type == api::openapi_v2_protobuf_accepted) {
+      return true;
+    }
     if (range.type == "application/json" || range.type == "*/*") return false;
   }
   return false;
