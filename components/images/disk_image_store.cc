@@ -145,7 +145,7 @@ base::Result<std::unique_ptr<ImageStore>> open_image_store(base::Executor execut
                                                            base::BlockingPool& pool,
                                                            const DiskImageStoreOptions& options) {
   const StorePaths paths(options.root);
-  if (auto made = files.make_directories(options.root, 0711); !made) {
+  if (auto made = files.make_directories(options.root, 0700); !made) {
     return base::fail(std::move(made).error());
   }
   auto lock = linux::open_file(paths.lock(), O_RDWR | O_CREAT, 0600);

@@ -79,10 +79,6 @@ base::Result<Catalog> StoreContent::open() {
       return base::fail(std::move(made).error());
     }
   }
-  // Containers look up files in layers with their own user ids.
-  for (const base::Path& directory : {paths_.root(), paths_.layers()}) {
-    if (::chmod(directory.c_str(), 0711) != 0) return linux::fail_errno("set mode", directory);
-  }
   if (auto emptied = empty_staging(); !emptied) return base::fail(std::move(emptied).error());
   Catalog stored;
   if (is_there(paths_.catalog())) {
@@ -346,24 +342,29 @@ base::Result<> StoreContent::replace(const Catalog& before, const Catalog& after
   if (before != after) {
     if (auto saved = save(after); !saved) return saved;
   }
-  std::set<std::string> blobs = after.blobs();
-  if (auto swept = sweep(paths_.blobs(), blobs); !swept) return swept;
-  if (auto swept = sweep(paths_.layers(), after.layers()); !swept) return swept;
-  return empty_staging();
+  auto blobs = sweep(paths_.blobs(), after.blobs());
+  if (!blobs) return base::fail(std::move(blobs).error());
+  auto layers = sweep(paths_.layers(), after.layers());
+  if (!layers) return base::fail(std::move(layers).error());
+  return *blobs + *layers > 0 ? empty_staging() : base::Result<>{};
 }
 
 // Removal in two steps: what is half removed must not look like a layer.
-base::Result<> StoreContent::sweep(const base::Path& directory,
-                                   const std::set<std::string>& referred) {
+base::Result<std::size_t> StoreContent::sweep(const base::Path& directory,
+                                              const std::set<std::string>& referred) {
+  std::size_t swept = 0;
   auto names = files_.list(directory);
   if (!names) return base::fail(std::move(names).error());
   for (const std::string& name : *names) {
     if (referred.contains("sha256:" + name)) continue;
     // A plain layer's blob and its tree have the same name.
     const base::Path trash = paths_.trash() / (directory.filename().string() + "-" + name);
-    if (auto moved = files_.rename(directory / name, trash); !moved) return moved;
+    if (auto moved = files_.rename(directory / name, trash); !moved) {
+      return base::fail(std::move(moved).error());
+    }
+    ++swept;
   }
-  return {};
+  return swept;
 }
 
 base::Result<Image> StoreContent::describe(const CatalogImage& image) {

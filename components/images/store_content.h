@@ -54,7 +54,9 @@ class StoreContent {
   base::Result<> stage_tree(const Catalog& catalog, int blob, const CatalogLayer& layer);
   base::Result<> stage_bytes(const std::string& digest, const std::string& content);
   base::Result<> commit(const Catalog& catalog, const std::vector<CatalogImage>& images);
-  base::Result<> sweep(const base::Path& directory, const std::set<std::string>& referred);
+  // How many were not referred to.
+  base::Result<std::size_t> sweep(const base::Path& directory,
+                                  const std::set<std::string>& referred);
   base::Result<> move_all(const base::Path& source, const base::Path& target);
   base::Result<> save(const Catalog& catalog);
   base::Result<bool> is_whole(const CatalogImage& image);
