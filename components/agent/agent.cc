@@ -50,6 +50,7 @@ struct Agent::Impl {
   void dispatch(const runtime::RuntimeEvent& event);
   void network_ready();
   void reference_changed(const std::string& name_space, const ReferenceKey& key);
+  void announce_containers();
   PodWorker* find_worker(const std::string& uid) const;
   const PodWorker* find_pod(const std::string& name_space, const std::string& name) const;
 
@@ -64,7 +65,7 @@ struct Agent::Impl {
   client::Informer services;
   WorkerContext context;
   NodeKeeper node;
-  base::Event container_event;
+  std::vector<std::weak_ptr<std::function<void()>>> listeners;
   std::map<std::string, std::shared_ptr<PodWorker>> workers;
   std::set<std::string> finished;  // uids that the API may still show for a moment
   bool adopted = false;
@@ -85,8 +86,7 @@ Agent::Impl::Impl(AgentDoors doors_in, AgentOptions options_in, base::Executor e
       services(doors.api, doors.clock, doors.random, executor, all_services()),
       context{doors,    options, AgentPaths(options.data_dir, options.log_dir), events, references,
               services, executor},
-      node(doors, options, events, executor, [this] { network_ready(); }),
-      container_event(executor) {
+      node(doors, options, events, executor, [this] { network_ready(); }) {
   const auto capacity = doors.machine.capacity();
   context.memory_bytes = capacity.memory_bytes;
   context.cpu_milli = capacity.cpu_milli;
@@ -172,7 +172,7 @@ base::Task<> Agent::Impl::follow_runtime() {
   for (;;) {
     const auto event = co_await doors.runtime.next_event();
     dispatch(event);
-    container_event.notify_all();
+    announce_containers();
   }
 }
 
@@ -215,7 +215,7 @@ base::Task<> Agent::Impl::run_worker(std::string uid, std::shared_ptr<PodWorker>
   // The informer may not have seen the deletion yet.
   const auto cached = pods.find(worker->pod()->name_space(), worker->pod()->name());
   if (cached && cached->uid() == uid) finished.insert(uid);
-  container_event.notify_all();
+  announce_containers();
 }
 
 void Agent::Impl::network_ready() {
@@ -226,6 +226,14 @@ void Agent::Impl::network_ready() {
 void Agent::Impl::reference_changed(const std::string& name_space, const ReferenceKey& key) {
   for (const auto& [uid, worker] : workers) {
     if (worker->pod()->name_space() == name_space) worker->reference_changed(key);
+  }
+}
+
+void Agent::Impl::announce_containers() {
+  std::erase_if(listeners, [](const auto& listener) { return listener.expired(); });
+  const auto now = listeners;
+  for (const auto& listener : now) {
+    if (const auto callback = listener.lock()) (*callback)();
   }
 }
 
@@ -318,6 +326,10 @@ base::Result<ContainerLog> Agent::find_log(const std::string& name_space, const 
   return log;
 }
 
-base::Task<> Agent::wait_container_changed() { co_await impl_->container_event.wait(); }
+std::shared_ptr<void> Agent::on_containers_changed(std::function<void()> callback) {
+  auto shared = std::make_shared<std::function<void()>>(std::move(callback));
+  impl_->listeners.push_back(shared);
+  return shared;
+}
 
 }  // namespace koi::agent

@@ -48,8 +48,9 @@ class Agent {
   base::Result<ContainerLog> find_log(const std::string& name_space, const std::string& pod,
                                       const std::string& container, bool previous) const;
 
-  // Returns when the container's log may have ended: it stopped, or the pod is gone.
-  base::Task<> wait_container_changed();
+  // Calls back whenever a container started or ended or a pod went away, until the result is
+  // destroyed. It may outlive the agent.
+  std::shared_ptr<void> on_containers_changed(std::function<void()> callback);
 
  private:
   struct Impl;
