@@ -110,7 +110,9 @@ json::Value restored_spec(const json::Value& pod, const json::Value& before) {
 }  // namespace
 
 void check_pod_update(FieldErrors& errors, const json::Value& pod, const json::Value& before) {
-  if (json::find(pod, {"spec"}) == nullptr || json::find(before, {"spec"}) == nullptr) return;
+  const json::Value* now = json::find(pod, {"spec"});
+  const json::Value* old = json::find(before, {"spec"});
+  if (now == nullptr || old == nullptr || *now == *old) return;
   for (const std::string_view list : {"containers", "initContainers"}) {
     if (json::array_at(pod, {"spec", list}).size() !=
         json::array_at(before, {"spec", list}).size()) {
@@ -125,7 +127,6 @@ void check_pod_update(FieldErrors& errors, const json::Value& pod, const json::V
                                "tolerationSeconds"));
   }
   const json::Value spec = restored_spec(pod, before);
-  const json::Value* old = json::find(before, {"spec"});
   if (spec == *old) return;
   errors.push_back(
       forbidden("spec", std::string(updatable) + "\n" + difference(old, &spec, "spec") + "\n"));
