@@ -171,25 +171,4 @@ TEST_CASE("other groups") {
   CHECK(at(crd, {"spec", "conversion"}) == R"({"strategy":"None"})");
 }
 
-TEST_CASE("a new object gets its first status") {
-  auto pod = defaulted("v1", "Pod", R"({"spec":{"containers":[{"name":"a","resources":
-      {"limits":{"cpu":"1","memory":"1Gi"}}}]},"status":{"phase":"Running"}})");
-  prepare_new_object(pod, kind_of("v1", "Pod"));
-  CHECK(at(pod, {"status"}) == R"({"phase":"Pending","qosClass":"Guaranteed"})");
-  auto space = defaulted("v1", "Namespace", R"({"metadata":{"name":"n"}})");
-  prepare_new_object(space, kind_of("v1", "Namespace"));
-  CHECK(at(space, {"spec", "finalizers"}) == R"(["kubernetes"])");
-  auto job = defaulted("batch/v1", "Job", R"({"metadata":{"name":"j","uid":"u"},"spec":{}})");
-  prepare_new_object(job, kind_of("batch/v1", "Job"));
-  CHECK(at(job, {"spec", "selector"}) ==
-        R"({"matchLabels":{"batch.kubernetes.io/controller-uid":"u"}})");
-  CHECK(json::object_at(job, {"spec", "template", "metadata", "labels"}).size() == 4);
-}
-
-TEST_CASE("quality of service") {
-  CHECK(qos_class(*json::parse(R"({"spec":{"containers":[{"resources":{}}]}})")) == "BestEffort");
-  CHECK(qos_class(*json::parse(
-            R"({"spec":{"containers":[{"resources":{"requests":{"cpu":"1"}}}]}})")) == "Burstable");
-}
-
 }  // namespace koi::api

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <sstream>
 
 #include "api/decode.h"
@@ -183,6 +184,32 @@ TEST_CASE("empty items cannot grow a small body into a large value") {
   out.bytes(2, containers);
   CHECK(error_of(write_envelope("v1", "Pod", out.take())) ==
         "proto: message holds too many values");
+}
+
+TEST_CASE("damaged messages never decode into what cannot be encoded") {
+  const std::filesystem::path directory(KOI_SHARED_DIR "/codec-vectors");
+  if (!std::filesystem::exists(directory)) {
+    MESSAGE("skipped: no shared codec-vectors");
+    return;
+  }
+  std::minstd_rand random(20260102);
+  std::size_t decoded = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (entry.path().extension() != ".pb") continue;
+    const std::string bytes = read_file(entry.path());
+    for (int round = 0; round < 40; ++round) {
+      std::string damaged = bytes;
+      for (int i = 0; i < 3; ++i) {
+        damaged[4 + random() % (damaged.size() - 4)] = static_cast<char>(random());
+      }
+      if (random() % 4 == 0) damaged.resize(4 + random() % (damaged.size() - 4));
+      const auto got = decode_protobuf(damaged, builtin_schema());
+      if (!got) continue;
+      ++decoded;
+      CHECK(encode_protobuf(*got, builtin_schema()).has_value());
+    }
+  }
+  CHECK(decoded > 0);
 }
 
 }  // namespace koi::api
