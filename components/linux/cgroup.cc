@@ -208,7 +208,10 @@ Result<> remove_cgroup(const CgroupTree& tree, const std::string& group) {
 Result<> join_cgroup(const CgroupTree& tree, const std::string& group, bool skip_unified) {
   for (const auto& hierarchy : tree.hierarchies) {
     if (skip_unified && hierarchy.v2) continue;
-    auto joined = write_file(directory(hierarchy, group) / "cgroup.procs", "0");
+    // A thread that moves only itself spares the kernel a lock that waits for all processors: 20 us
+    // in place of 20 ms on a busy machine. v2 has no such file, but there one is cloned into place.
+    const char* file = hierarchy.v2 ? "cgroup.procs" : "tasks";
+    auto joined = write_file(directory(hierarchy, group) / file, "0");
     if (!joined && is_lazy(hierarchy) && joined.error().code == Code::not_found) continue;
     if (!joined) return joined;
   }

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -195,9 +196,11 @@ TEST_CASE("other tools create, start, look at, kill and delete containers [root]
   }
   REQUIRE(linux::replace_file(at + "/resources.json", R"({"pids":{"limit":33}})"));
   CHECK(bundle.run({"update", "--resources", at + "/resources.json", "one"}).code == 0);
-  CHECK(bundle.run({"kill", "one", "KILL"}).code == 0);
   const auto pidfd = linux::open_pidfd(pid);
-  while (linux::process_is_running(pid, linux::read_process_stat(pid)->start_ticks)) ::usleep(1000);
+  REQUIRE(pidfd);
+  CHECK(bundle.run({"kill", "one", "KILL"}).code == 0);
+  pollfd ended{pidfd->get(), POLLIN, 0};
+  REQUIRE(::poll(&ended, 1, 10'000) == 1);
   CHECK(bundle.status() == "stopped");
   CHECK(bundle.run({"kill", "one"}).code == 1);
   CHECK(bundle.run({"delete", "one"}).code == 0);

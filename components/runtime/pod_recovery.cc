@@ -54,6 +54,9 @@ Result<PodOnDisk> bury_pod(const linux::CgroupTree& tree, const std::string& cgr
                            const base::Path& pod_directory) {
   auto pod = read_pod(pod_directory);
   if (!pod) return pod;
+  if (pod->shim) {
+    if (auto killed = kill_shim(*pod->shim); !killed) return fail(killed.error());
+  }
   const std::string cgroup = pod_cgroup(cgroup_parent, pod->spec);
   if (auto killed = linux::kill_cgroup(tree, cgroup); !killed) return fail(killed.error());
   for (ContainerState& container : pod->containers) {

@@ -69,8 +69,10 @@ struct ShimRuntime::Impl {
   Task<Result<>> prepare();
   Task<Result<>> ensure_filter(const ContainerSpec& spec, base::Path& file);
   Task<Result<PodState>> connect(const std::string& uid, PodSandboxSpec spec);
-  void watch(const std::string& uid, const std::shared_ptr<Pod>& pod, linux::UniqueFd socket);
-  Task<> follow(std::string uid, std::shared_ptr<Pod> pod);
+  std::shared_ptr<ShimConnection> watch(const std::string& uid, const std::shared_ptr<Pod>& pod,
+                                        linux::UniqueFd socket);
+  Task<> follow(std::string uid, std::shared_ptr<Pod> pod,
+                std::shared_ptr<ShimConnection> connection);
   Task<> lost(std::string uid, std::shared_ptr<Pod> pod);
   void tell_exit(const std::string& uid, Pod& pod, const ContainerState& container);
   void push(RuntimeEvent event);
@@ -132,8 +134,9 @@ void ShimRuntime::Impl::tell_exit(const std::string& uid, Pod& pod,
   push(ContainerExited{uid, container});
 }
 
-void ShimRuntime::Impl::watch(const std::string& uid, const std::shared_ptr<Pod>& pod,
-                              linux::UniqueFd socket) {
+std::shared_ptr<ShimConnection> ShimRuntime::Impl::watch(const std::string& uid,
+                                                         const std::shared_ptr<Pod>& pod,
+                                                         linux::UniqueFd socket) {
   const std::weak_ptr<Pod> weak = pod;
   auto on_event = [this, uid, weak](const json::Value& message) {
     const auto alive = weak.lock();
@@ -141,12 +144,14 @@ void ShimRuntime::Impl::watch(const std::string& uid, const std::shared_ptr<Pod>
     if (!alive || value == nullptr) return;
     if (const auto state = state_from_json(*value)) tell_exit(uid, *alive, *state);
   };
-  pod->connection = std::make_shared<ShimConnection>(executor, std::move(socket), on_event);
-  group.spawn("shim/" + uid, follow(uid, pod));
+  auto connection = std::make_shared<ShimConnection>(executor, std::move(socket), on_event);
+  group.spawn("shim/" + uid, follow(uid, pod, connection));
+  return connection;
 }
 
-Task<> ShimRuntime::Impl::follow(std::string uid, std::shared_ptr<Pod> pod) {
-  const auto connection = pod->connection;
+// The end of a connection is the pod's matter only while it is the pod's connection.
+Task<> ShimRuntime::Impl::follow(std::string uid, std::shared_ptr<Pod> pod,
+                                 std::shared_ptr<ShimConnection> connection) {
   co_await connection->read_all();
   if (pod->stopping || pod->connection != connection) co_return;
   co_await lost(uid, pod);
@@ -189,14 +194,16 @@ Task<Result<PodState>> ShimRuntime::Impl::connect(const std::string& uid, PodSan
   if (!entry) entry = std::make_shared<Pod>();
   const std::shared_ptr<Pod> pod = entry;
   pod->spec = spec;
-  if (pod->connection) pod->connection->close();
-  watch(uid, pod, std::move(*socket));
-  const auto connection = pod->connection;
+  const auto connection = watch(uid, pod, std::move(*socket));
   const auto answer = co_await connection->call("describe", json::Object());
   if (!answer) co_return fail(answer.error());
   if (json::int_at(*answer, {"version"}, 0) != protocol_version) {
+    connection->close();
     co_return fail(Code::unsupported, "the pod's shim speaks another version of the protocol");
   }
+  if (!connection->is_open()) co_return fail(Code::unavailable, "the pod's shim has ended");
+  const auto before = std::exchange(pod->connection, connection);
+  if (before) before->close();
   PodState state;
   state.spec = std::move(spec);
   state.shim_pid = json::int_at(*answer, {"pid"}, 0);
@@ -240,6 +247,8 @@ Task<Result<std::optional<PodState>>> ShimRuntime::Impl::adopt(const std::string
       }
       co_return std::optional<PodState>(std::move(*connected));
     }
+    // A pod of another version of koi runs on; only a shim that does not answer at all is dead.
+    if (connected.error().code == Code::unsupported) co_return fail(connected.error());
   }
   auto bury = [this, path]() -> Result<PodOnDisk> {
     return bury_pod(*tree, options.cgroup_parent, path);
@@ -272,15 +281,22 @@ Task<Result<PodState>> ShimRuntime::start_pod(const PodSandboxSpec& spec) {
   if (auto ready = co_await impl_->prepare(); !ready) co_return fail(std::move(ready).error());
   const base::Path path = impl_->directory(spec.uid);
   auto connected = co_await impl_->connect(spec.uid, spec);
-  if (connected) co_return connected;
-  auto start = [this, path, spec]() -> Result<> {
+  if (connected || connected.error().code == Code::unsupported) co_return connected;
+  const ShimRuntimeOptions& options = impl_->options;
+  const auto& tree = impl_->tree;
+  auto start = [&options, &tree, path, spec]() -> Result<> {
     std::error_code error;
     std::filesystem::create_directories(paths::containers(path), error);
     if (error) return fail(Code::unavailable, "make '" + path.native() + "': " + error.message());
+    // A shim that does not answer is on its way out, or stuck; it still holds the pod's lock.
+    if (const auto before = read_pod(path); before && shim_is_running(*before)) {
+      auto buried = bury_pod(*tree, options.cgroup_parent, path);
+      if (!buried) return fail(std::move(buried).error());
+    }
     const std::string record = json::serialize(to_json(spec));
     auto written = linux::replace_file(paths::pod_spec(path), record);
     if (!written) return written;
-    return start_shim(impl_->options.shim_command, path, impl_->options.cgroup_parent);
+    return start_shim(options.shim_command, path, options.cgroup_parent);
   };
   if (auto started = co_await impl_->pool.run(start); !started) {
     co_return fail(std::move(started).error());

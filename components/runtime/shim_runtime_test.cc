@@ -162,7 +162,7 @@ TEST_CASE("a killed shim takes its containers along, and that is told [root]") {
     } else {
       fixture.start();
       const auto states = fixture.wait(fixture.runtime->list());
-      REQUIRE(states);
+      REQUIRE_MESSAGE(states, (states ? "" : states.error().message));
       REQUIRE(states->size() == 1);
       CHECK_FALSE(states->front().shim_alive);
       REQUIRE(states->front().containers.size() == 1);
