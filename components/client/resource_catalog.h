@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "api/schema.h"
 #include "client/api_client.h"
 
 namespace koi::client {
@@ -16,12 +17,14 @@ struct ResourceInfo {
   bool listable = true;  // list, watch and delete are served
 };
 
-// What is served now. Called again whenever definitions may have changed.
+// What is served now, of each group the preferred version first. Called again whenever definitions
+// may have changed.
 using ResourceCatalog = std::function<std::vector<ResourceInfo>()>;
 
+// The resources of a schema, which must outlive the catalog.
+ResourceCatalog catalog_of(const api::Schema& schema);
+
 // "apps/v1", or "v1" of the core group.
-inline std::string api_version_of(const Resource& resource) {
-  return resource.group.empty() ? resource.version : resource.group + "/" + resource.version;
-}
+std::string api_version_of(const Resource& resource);
 
 }  // namespace koi::client

@@ -5,6 +5,7 @@
 #include "controllers/deployment_controller.h"
 #include "controllers/endpoints_controller.h"
 #include "controllers/garbage_collector.h"
+#include "controllers/job_controller.h"
 #include "controllers/namespace_controller.h"
 #include "controllers/namespace_fixture.h"
 #include "controllers/node_ipam.h"
@@ -44,6 +45,7 @@ base::Result<> ControllerManager::add_ipam(const Context& context) {
 void ControllerManager::add_workloads(const Context& context) {
   controllers_.push_back(std::make_unique<DeploymentController>(context));
   controllers_.push_back(std::make_unique<ReplicaSetController>(context));
+  controllers_.push_back(std::make_unique<JobController>(context));
 }
 
 base::Result<> ControllerManager::start() {

@@ -15,7 +15,7 @@ void index_owners(const api::Object& object, std::vector<std::string>& values) {
 }  // namespace
 
 std::string entry_name(const client::ResourceInfo& info) {
-  return client::api_version_of(info.resource) + "/" + info.kind;
+  return info.resource.group + "/" + info.kind;
 }
 
 Inventory::Inventory(client::InformerFactory& informers, client::ResourceCatalog catalog)
@@ -49,7 +49,11 @@ base::Task<> Inventory::wait_synced() {
 }
 
 const Inventory::Entry* Inventory::find(std::string_view api_version, std::string_view kind) const {
-  const auto at = entries_.find(std::string(api_version) + "/" + std::string(kind));
+  // An owner may be named in any version of its group.
+  const auto slash = api_version.find('/');
+  const auto group =
+      slash == std::string_view::npos ? std::string_view() : api_version.substr(0, slash);
+  const auto at = entries_.find(std::string(group) + "/" + std::string(kind));
   return at != entries_.end() ? &at->second : nullptr;
 }
 

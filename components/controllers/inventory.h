@@ -11,8 +11,9 @@
 
 namespace koi::controllers {
 
-// Every kind that can be listed, each followed by a shared informer: what garbage collection and
-// namespace deletion look through. Objects stay shared with the server's own cache.
+// Every kind that can be listed, in its preferred version, each followed by a shared informer: what
+// garbage collection and namespace deletion look through. Objects stay shared with the server's own
+// cache.
 class Inventory {
  public:
   struct Entry {
@@ -43,11 +44,11 @@ class Inventory {
  private:
   client::InformerFactory& informers_;
   client::ResourceCatalog catalog_;
-  std::map<std::string, Entry> entries_;  // by "apiVersion/Kind"
+  std::map<std::string, Entry> entries_;  // by entry_name()
   std::vector<Listener> listeners_;
 };
 
-// The name of an entry in keys of queues.
+// "group/Kind": the name of an entry, also in keys of queues.
 std::string entry_name(const client::ResourceInfo& info);
 
 }  // namespace koi::controllers
