@@ -1,13 +1,18 @@
 #include "images/disk_image_store.h"
 
 #include <doctest/doctest.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
+#include <thread>
 
 #include "base/os.h"
 #include "images/digest.h"
 #include "images/import_directory.h"
 #include "images/test_archives.h"
+#include "linux/mounts.h"
 
 namespace koi::images {
 
@@ -341,6 +346,47 @@ TEST_CASE("an image with the same layer twice lists it once") {
   REQUIRE(found);
   REQUIRE(found->layers.size() == 2);
   CHECK(read_file(found->layers[0] / "a") == "1");
+}
+
+TEST_CASE("mounted as an overlay, upper layers hide what they removed") {
+  if (::geteuid() != 0) {
+    MESSAGE("skipped: mounting needs root");
+    return;
+  }
+  Shelf shelf;
+  auto file = [](std::string path, std::string content) {
+    TarEntry entry;
+    entry.path = std::move(path);
+    entry.content = std::move(content);
+    return entry;
+  };
+  TestImage image = nginx();
+  image.layers = {{}, {}};
+  image.layers[0].tar = make_tar({file("etc/kept", "1"), file("etc/gone", "1"),
+                                  file("opt/old", "1"), file("srv/deep/old", "1")});
+  image.layers[1].tar = make_tar({file("etc/.wh.gone", ""), file("opt/.wh..wh..opq", ""),
+                                  file("opt/new", "2"), file(".wh.srv", ""), file("srv/new", "2")});
+  for (TestLayer& layer : image.layers) layer.blob = gzip(layer.tar);
+  REQUIRE(shelf.import_file(pack(oci_layout({image}))));
+  const base::Path upper = shelf.directory.path() / "upper";
+  const base::Path work = shelf.directory.path() / "work";
+  const base::Path merged = shelf.directory.path() / "merged";
+  for (const base::Path& path : {upper, work, merged}) std::filesystem::create_directory(path);
+  std::thread thread([&] {
+    REQUIRE(::unshare(CLONE_NEWNS) == 0);
+    REQUIRE(::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0);
+    const auto mounted = linux::mount_overlay(
+        {.lower = shelf.store->find("nginx")->layers, .upper = upper, .work = work}, merged);
+    REQUIRE_MESSAGE(mounted, mounted.error().message);
+    CHECK(read_file(merged / "etc/kept") == "1");
+    CHECK_FALSE(std::filesystem::exists(merged / "etc/gone"));
+    CHECK_FALSE(std::filesystem::exists(merged / "opt/old"));
+    CHECK(read_file(merged / "opt/new") == "2");
+    CHECK_FALSE(std::filesystem::exists(merged / "srv/deep"));
+    CHECK(read_file(merged / "srv/new") == "2");
+    CHECK(::umount2(merged.c_str(), MNT_DETACH) == 0);
+  });
+  thread.join();
 }
 
 TEST_CASE("a damaged store drops what is damaged and heals by importing again") {
