@@ -55,6 +55,19 @@ std::string describe(const std::exception_ptr& failure) {
   }
 }
 
+// A task that is cancelled and ends before it ever waited would make co_spawn itself throw and
+// never report the end.
+Task<> contained(Task<> task) {
+  std::exception_ptr failure;
+  try {
+    co_await std::move(task);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  co_await asio::this_coro::throw_if_cancelled(false);
+  if (failure) std::rethrow_exception(failure);
+}
+
 }  // namespace
 
 TaskGroup::TaskGroup(Executor executor) : state_(std::make_shared<State>(std::move(executor))) {}
@@ -76,7 +89,7 @@ void TaskGroup::spawn(std::string name, Task<> task) {
     state->running.erase(entry);
     if (state->running.empty()) state->idle.notify_all();
   };
-  asio::co_spawn(state_->executor, std::move(task),
+  asio::co_spawn(state_->executor, contained(std::move(task)),
                  asio::bind_cancellation_slot(entry->signal.slot(), std::move(finished)));
 }
 

@@ -31,7 +31,20 @@ Task<> add(BlockingPool& pool, int& sum) {
   sum += co_await pool.run(work);
 }
 
+Task<> cancel_group(TaskGroup& group) {
+  group.cancel();
+  co_return;
+}
+
 }  // namespace
+
+TEST_CASE("a task that cancels its own group before it ever waited still ends") {
+  boost::asio::io_context io;
+  TaskGroup group(io.get_executor());
+  group.spawn("suicidal", cancel_group(group));
+  io.poll();
+  CHECK(group.size() == 0);
+}
 
 TEST_CASE("stop cancels every task and waits for it") {
   boost::asio::io_context io;
