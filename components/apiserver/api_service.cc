@@ -1,10 +1,12 @@
 #include "apiserver/api_service.h"
 
+#include "apiserver/patching.h"
 #include "apiserver/pod_parts.h"
 #include "apiserver/reviews.h"
 #include "apiserver/scale.h"
 #include "apiserver/shaping.h"
 #include "apiserver/token_request.h"
+#include "apiserver/versions.h"
 
 namespace koi::apiserver {
 
@@ -76,20 +78,29 @@ StatusOr<void> ApiService::admit(const Call& call, std::string_view verb) const 
 
 StatusOr<api::ObjectPtr> ApiService::get(const Call& call) const {
   if (auto admitted = admit(call, "get"); !admitted) return std::unexpected(admitted.error());
-  auto object = doors_.operations.get(call);
+  auto object = doors_.operations.get(stored_call(call));
+  if (object && call.resource->stored_as != nullptr) return viewed(*call.resource, *object);
   if (object && call.subresource == "scale") return scale_of(**object);
   return object;
 }
 
 StatusOr<ListResult> ApiService::list(const Call& call, const ListQuery& query) const {
   if (auto admitted = admit(call, "list"); !admitted) return std::unexpected(admitted.error());
-  return doors_.operations.list(call, query);
+  auto listed = doors_.operations.list(stored_call(call), query);
+  if (listed) show(call, *listed);
+  return listed;
 }
 
 StatusOr<std::unique_ptr<EventStream>> ApiService::watch(const Call& call,
                                                          const WatchQuery& query) const {
   if (auto admitted = admit(call, "watch"); !admitted) return std::unexpected(admitted.error());
-  return doors_.operations.watch(call, query);
+  auto stream = doors_.operations.watch(stored_call(call), query);
+  if (stream && call.resource->stored_as != nullptr) {
+    (*stream)->set_view([resource = call.resource](const api::ObjectPtr& object) {
+      return viewed(*resource, object);
+    });
+  }
+  return stream;
 }
 
 Outcome<Written> ApiService::create(const Call& call, json::Value body) {
@@ -98,7 +109,13 @@ Outcome<Written> ApiService::create(const Call& call, json::Value body) {
   }
   if (!call.subresource.empty()) co_return co_await create_part(call, std::move(body));
   if (call.resource->is_virtual) co_return co_await create_virtual(call, std::move(body));
-  co_return co_await doors_.operations.create(call, std::move(body));
+  if (call.resource->stored_as == nullptr) {
+    co_return co_await doors_.operations.create(call, std::move(body));
+  }
+  auto stored = stored_body(call, std::move(body));
+  if (!stored) co_return std::unexpected(stored.error());
+  const Call inner = stored_call(call);
+  co_return shown(call, co_await doors_.operations.create(inner, std::move(*stored)));
 }
 
 Outcome<Written> ApiService::create_part(const Call& call, json::Value body) {
@@ -142,7 +159,13 @@ Outcome<Written> ApiService::update(const Call& call, json::Value body) {
   if (call.subresource == "finalize") {
     co_return co_await finalize_namespace(doors_.operations, call, std::move(body));
   }
-  co_return co_await doors_.operations.update(call, std::move(body));
+  if (call.resource->stored_as == nullptr) {
+    co_return co_await doors_.operations.update(call, std::move(body));
+  }
+  auto stored = stored_body(call, std::move(body));
+  if (!stored) co_return std::unexpected(stored.error());
+  const Call inner = stored_call(call);
+  co_return shown(call, co_await doors_.operations.update(inner, std::move(*stored)));
 }
 
 Outcome<Written> ApiService::patch(const Call& call, PatchKind kind, json::Value patch) {
@@ -152,14 +175,29 @@ Outcome<Written> ApiService::patch(const Call& call, PatchKind kind, json::Value
   if (call.subresource == "scale") {
     co_return co_await patch_scale(doors_.operations, call, kind, patch);
   }
-  co_return co_await doors_.operations.patch(call, kind, patch);
+  if (call.resource->stored_as == nullptr) {
+    co_return co_await doors_.operations.patch(call, kind, patch);
+  }
+  const Change change = [&](const json::Value& current) -> StatusOr<json::Value> {
+    auto patched =
+        apply_patch(*call.resource->kind->type, kind, viewed(*call.resource, current), patch);
+    if (!patched) return patched;
+    return stored_body(call, std::move(*patched));
+  };
+  const Call inner = stored_call(call);
+  co_return shown(call, co_await doors_.operations.change(inner, change));
 }
 
 Outcome<Removed> ApiService::remove(const Call& call, const DeleteQuery& query) {
   if (auto admitted = admit(call, "delete"); !admitted) {
     co_return std::unexpected(admitted.error());
   }
-  co_return co_await doors_.operations.remove(call, query);
+  const Call inner = stored_call(call);
+  auto removed = co_await doors_.operations.remove(inner, query);
+  if (removed && call.resource->stored_as != nullptr) {
+    removed->object = viewed(*call.resource, removed->object);
+  }
+  co_return removed;
 }
 
 Outcome<ListResult> ApiService::remove_collection(const Call& call, const ListQuery& selection,
@@ -167,7 +205,10 @@ Outcome<ListResult> ApiService::remove_collection(const Call& call, const ListQu
   if (auto admitted = admit(call, "deletecollection"); !admitted) {
     co_return std::unexpected(admitted.error());
   }
-  co_return co_await doors_.operations.remove_collection(call, selection, query);
+  const Call inner = stored_call(call);
+  auto removed = co_await doors_.operations.remove_collection(inner, selection, query);
+  if (removed) show(call, *removed);
+  co_return removed;
 }
 
 }  // namespace koi::apiserver

@@ -61,6 +61,15 @@ std::vector<StreamEvent> EventStream::translate(
 }
 
 base::Task<api::StatusOr<std::vector<StreamEvent>>> EventStream::next() {
+  auto events = co_await next_stored();
+  if (!events || !view_) co_return events;
+  for (StreamEvent& event : *events) {
+    if (event.type != StreamEvent::Type::bookmark) event.object = view_(event.object);
+  }
+  co_return events;
+}
+
+base::Task<api::StatusOr<std::vector<StreamEvent>>> EventStream::next_stored() {
   using Type = StreamEvent::Type;
   std::vector<StreamEvent> out;
   if (finished_) co_return out;

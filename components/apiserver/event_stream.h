@@ -1,7 +1,7 @@
 #pragma once
 
 #include <chrono>
-#include <deque>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -50,11 +50,17 @@ class EventStream {
 
   EventStream(base::Clock& clock, Options options);
 
+  // What clients see instead of the stored objects. Before the first next().
+  void set_view(std::function<api::ObjectPtr(const api::ObjectPtr&)> view) {
+    view_ = std::move(view);
+  }
+
   // The events that are ready, at least one; none at the end of the stream. Fails with Expired when
   // the watch fell behind.
   base::Task<api::StatusOr<std::vector<StreamEvent>>> next();
 
  private:
+  base::Task<api::StatusOr<std::vector<StreamEvent>>> next_stored();
   std::vector<StreamEvent> translate(const std::vector<datastore::EventPtr>& events) const;
   api::ObjectPtr bookmark(bool initial_end) const;
 
@@ -62,6 +68,7 @@ class EventStream {
   Options options_;
   base::MonoTime next_bookmark_;
   datastore::Revision position_;
+  std::function<api::ObjectPtr(const api::ObjectPtr&)> view_;
   bool initial_sent_ = false;
   bool finished_ = false;
 };

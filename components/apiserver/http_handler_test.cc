@@ -17,12 +17,12 @@ struct Server {
     ApiServerOptions options;
     options.advertise_address = "10.0.0.1";
     options.token_key = *crypto::PrivateKey::generate(random);
-    options.tokens = {{"admin-token-0123456789", {.name = "admin", .groups = {"system:masters"}}},
-                      {"alice-token-0123456789", {.name = "alice"}},
-                      {"node-token-0123456789",
-                       {.name = "system:node:n1", .groups = {"system:nodes"}}}};
-    auto made = ApiServer::create(
-        {io.get_executor(), memory.store(), clock, random, nullptr}, std::move(options));
+    options.tokens = {
+        {"admin-token-0123456789", {.name = "admin", .groups = {"system:masters"}}},
+        {"alice-token-0123456789", {.name = "alice"}},
+        {"node-token-0123456789", {.name = "system:node:n1", .groups = {"system:nodes"}}}};
+    auto made = ApiServer::create({io.get_executor(), memory.store(), clock, random, nullptr},
+                                  std::move(options));
     REQUIRE(made);
     server = std::move(*made);
     const auto started = run_task(io, clock, server->start());
@@ -134,8 +134,8 @@ TEST_CASE("bad requests get upstream's answers") {
   CHECK(server.post(config_maps, "{nonsense").code == 400);
   CHECK(server.post("/api/v1/namespaces/nowhere/configmaps", R"({"metadata":{"name":"a"}})").code ==
         404);
-  CHECK(message_of(server.post("/api/v1/namespaces/nowhere/configmaps",
-                               R"({"metadata":{"name":"a"}})")) ==
+  CHECK(message_of(
+            server.post("/api/v1/namespaces/nowhere/configmaps", R"({"metadata":{"name":"a"}})")) ==
         R"(namespaces "nowhere" not found)");
   CHECK(server.post(config_maps, R"({"metadata":{}})").code == 422);
   CHECK(server.get("/api/v1/nonsense").code == 404);
@@ -170,9 +170,8 @@ TEST_CASE("writes carry revisions") {
                                  {{"Content-Type", "application/merge-patch+json"}});
   CHECK(json::string_at(merged.value, {"data", "x"}) == "y");
   CHECK(json::string_at(merged.value, {"data", "k"}) == "2");
-  const auto patched =
-      server.ask(http::Method::patch, one, R"([{"op":"remove","path":"/data/x"}])",
-                 {{"Content-Type", "application/json-patch+json"}});
+  const auto patched = server.ask(http::Method::patch, one, R"([{"op":"remove","path":"/data/x"}])",
+                                  {{"Content-Type", "application/json-patch+json"}});
   CHECK(json::string_at(patched.value, {"data", "x"}) == "");
   const auto failed = server.ask(http::Method::patch, one, R"([{"op":"remove","path":"/data/q"}])",
                                  {{"Content-Type", "application/json-patch+json"}});
@@ -215,9 +214,9 @@ TEST_CASE("tables, metadata and YAML are other views of the same objects") {
                  {{"Accept", "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"}});
   CHECK(json::string_at(table.value, {"kind"}) == "Table");
   CHECK(json::array_at(table.value, {"rows"}).size() == 1);
-  const auto partial = server.ask(
-      http::Method::get, config_maps, "",
-      {{"Accept", "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"}});
+  const auto partial =
+      server.ask(http::Method::get, config_maps, "",
+                 {{"Accept", "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"}});
   CHECK(json::string_at(partial.value, {"kind"}) == "PartialObjectMetadataList");
   const auto yaml = server.ask(http::Method::get, std::string(config_maps) + "/a", "",
                                {{"Accept", "application/yaml"}});
@@ -232,8 +231,9 @@ TEST_CASE("roles decide for everybody but the masters") {
   server.token = "alice-token-0123456789";
   const auto refused = server.get(config_maps);
   CHECK(refused.code == 403);
-  CHECK(message_of(refused) ==
-        R"(configmaps is forbidden: User "alice" cannot list resource "configmaps" in API group "" in the namespace "default")");
+  CHECK(
+      message_of(refused) ==
+      R"(configmaps is forbidden: User "alice" cannot list resource "configmaps" in API group "" in the namespace "default")");
   CHECK(server.get("/api").code == 200);
   server.token = "admin-token-0123456789";
   const std::string roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/";
@@ -257,8 +257,8 @@ TEST_CASE("roles decide for everybody but the masters") {
       R"({"spec":{"resourceAttributes":{"verb":"list","resource":"configmaps","namespace":"default"}}})");
   CHECK(review.code == 201);
   CHECK(json::bool_at(review.value, {"status", "allowed"}));
-  const auto impersonating = server.ask(http::Method::get, config_maps, "",
-                                        {{"Impersonate-User", "system:admin"}});
+  const auto impersonating =
+      server.ask(http::Method::get, config_maps, "", {{"Impersonate-User", "system:admin"}});
   CHECK(impersonating.code == 403);
   server.token = "wrong-token-0123456789";
   CHECK(server.get(config_maps).code == 401);
@@ -284,9 +284,9 @@ TEST_CASE("a service account token is bound to its account") {
 TEST_CASE("a watch streams what happens") {
   Server server;
   const auto first = server.post(config_maps, R"({"metadata":{"name":"a"}})");
-  auto response = server.send(
-      http::Method::get,
-      std::string(config_maps) + "?watch=true&timeoutSeconds=5&allowWatchBookmarks=true");
+  auto response =
+      server.send(http::Method::get, std::string(config_maps) +
+                                         "?watch=true&timeoutSeconds=5&allowWatchBookmarks=true");
   REQUIRE(response.status == 200);
   auto& stream = *std::get<std::unique_ptr<http::BodyStream>>(response.body);
   const auto read = [&]() -> std::string {
@@ -302,4 +302,21 @@ TEST_CASE("a watch streams what happens") {
   CHECK(read().starts_with(R"({"type":"DELETED")"));
   CHECK(read().starts_with(R"({"type":"BOOKMARK")"));
   CHECK(read() == "");
+}
+
+TEST_CASE("events are the same in both of their groups") {
+  Server server;
+  const auto made =
+      server.post("/apis/events.k8s.io/v1/namespaces/default/events",
+                  R"({"metadata":{"name":"e"},"eventTime":"2026-01-02T03:04:05.000000Z",
+      "reportingController":"koi.sh/test","reportingInstance":"x","action":"Try","reason":"Tried",
+      "regarding":{"kind":"Pod","name":"p","namespace":"default"},"note":"hello","type":"Normal"})");
+  REQUIRE_MESSAGE(made.code == 201, made.text);
+  CHECK(json::string_at(made.value, {"apiVersion"}) == "events.k8s.io/v1");
+  const auto core = server.get("/api/v1/namespaces/default/events/e");
+  CHECK(json::string_at(core.value, {"message"}) == "hello");
+  CHECK(json::string_at(core.value, {"involvedObject", "name"}) == "p");
+  const auto list = server.get("/apis/events.k8s.io/v1/namespaces/default/events");
+  REQUIRE(json::array_at(list.value, {"items"}).size() == 1);
+  CHECK(json::string_at(json::array_at(list.value, {"items"})[0], {"note"}) == "hello");
 }

@@ -219,8 +219,8 @@ TEST_CASE("status and spec have separate doors") {
       "spec":{"containers":[{"name":"c","image":"i"}]}}},"status":{"replicas":7}})");
   CHECK(json::int_at(made->value(), {"status", "replicas"}, 0) == 0);
   const auto patch = world.json(R"({"spec":{"replicas":5},"status":{"replicas":3}})");
-  const auto status = world.run(
-      world.operations.patch(named(call, "d", "status"), PatchKind::merge, patch));
+  const auto status =
+      world.run(world.operations.patch(named(call, "d", "status"), PatchKind::merge, patch));
   REQUIRE_MESSAGE(status.has_value(), (status ? "" : status.error().message));
   CHECK(json::int_at(status->object->value(), {"spec", "replicas"}) == 2);
   CHECK(json::int_at(status->object->value(), {"status", "replicas"}) == 3);
@@ -307,19 +307,19 @@ TEST_CASE("evictions respect budgets") {
   make_default_account(world);
   const Call pods = world.call("", "v1", "pods", "default");
   make(world, pods, simple_pod);
-  make(world, world.call("policy", "v1", "poddisruptionbudgets", "default"),
-       R"({"metadata":{"name":"b"},"spec":{"minAvailable":1,"selector":{"matchLabels":{"app":"web"}}}})");
+  make(
+      world, world.call("policy", "v1", "poddisruptionbudgets", "default"),
+      R"({"metadata":{"name":"b"},"spec":{"minAvailable":1,"selector":{"matchLabels":{"app":"web"}}}})");
   Service service(world);
   const auto ready = world.json(R"({"status":{"conditions":[{"type":"Ready","status":"True"}]}})");
-  REQUIRE(world.run(
-      world.operations.patch(named(pods, "web", "status"), PatchKind::merge, ready)));
+  REQUIRE(world.run(world.operations.patch(named(pods, "web", "status"), PatchKind::merge, ready)));
   const Call evict = named(pods, "web", "eviction");
   const auto refused = world.run(service.service.create(evict, world.json("{}")));
   REQUIRE_FALSE(refused);
   CHECK(refused.error().http_code == 429);
   const auto unready = world.json(R"({"status":{"conditions":null}})");
-  REQUIRE(world.run(
-      world.operations.patch(named(pods, "web", "status"), PatchKind::merge, unready)));
+  REQUIRE(
+      world.run(world.operations.patch(named(pods, "web", "status"), PatchKind::merge, unready)));
   CHECK(world.run(service.service.create(evict, world.json("{}"))));
   CHECK_FALSE(world.operations.get(named(pods, "web")));
 }

@@ -1,7 +1,8 @@
 #include "apiserver/resource.h"
 
 #include <algorithm>
-#include <array>
+
+#include "api/convert.h"
 
 namespace koi::apiserver {
 
@@ -134,10 +135,17 @@ std::string Resource::collection(std::string_view name_space) const {
 }
 
 Catalog::Catalog(const api::Schema& schema) : schema_(schema) {
+  std::vector<Resource*> made;
   for (const api::Kind& kind : schema.kinds()) {
     auto resource = std::make_unique<Resource>(describe(kind));
     by_path_[path_of(kind.group, kind.version, kind.plural)] = resource.get();
+    made.push_back(resource.get());
     resources_.push_back(std::move(resource));
+  }
+  for (Resource* resource : made) {
+    const api::Kind& stored = api::storage_kind(*resource->kind, schema);
+    if (&stored == resource->kind) continue;
+    resource->stored_as = find(stored.group, stored.version, stored.plural);
   }
 }
 

@@ -10,6 +10,7 @@ api::StatusOr<json::Value> shape(const Call& call, const api::Kind& kind, json::
       api::decode_value(std::move(object), kind, call.field_validation, call.duplicate_fields);
   if (!decoded) return std::unexpected(api::bad_request_status(decoded.error().message));
   for (std::string& finding : decoded->findings) call.warn(std::move(finding));
+  if (kind.type != nullptr) api::apply_defaults(decoded->value, *kind.type);
   api::apply_defaults(decoded->value, *kind.type);
   return std::move(decoded->value);
 }
