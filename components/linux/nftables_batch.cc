@@ -1,11 +1,14 @@
 #include "linux/nftables_batch.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <net/if.h>
+
+#include <algorithm>
 
 namespace koi::linux {
 
@@ -33,6 +36,15 @@ std::string padded(std::string bytes) {
 
 void put_data(NetlinkMessage& message, std::uint16_t type, std::string_view bytes) {
   message.nested(type, [&](NetlinkMessage& data) { data.bytes(NFTA_DATA_VALUE, bytes); });
+}
+
+// What nft prints as a comment: type 0, length, text, zero.
+std::string as_comment(std::string_view text) {
+  std::string bytes(1, '\0');
+  bytes += static_cast<char>(text.size() + 1);
+  bytes += text;
+  bytes += '\0';
+  return bytes;
 }
 
 std::string_view as_text(std::span<const std::uint8_t> bytes) {
@@ -214,8 +226,9 @@ NftBatch& NftBatch::add_set(const NftSet& set) {
   return *this;
 }
 
-NftBatch& NftBatch::add_rule(const std::string& chain, const NftRule& rule) {
-  NetlinkMessage& message = begin(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
+NetlinkMessage& NftBatch::begin_rule(const std::string& chain, const NftRule& rule,
+                                     std::uint16_t flags) {
+  NetlinkMessage& message = begin(NFT_MSG_NEWRULE, flags);
   message.text(NFTA_RULE_TABLE, table_.name).text(NFTA_RULE_CHAIN, chain);
   message.nested(NFTA_RULE_EXPRESSIONS, [&](NetlinkMessage& list) {
     for (const auto& expression : rule.expressions_) {
@@ -225,6 +238,25 @@ NftBatch& NftBatch::add_rule(const std::string& chain, const NftRule& rule) {
       });
     }
   });
+  return message;
+}
+
+NftBatch& NftBatch::add_rule(const std::string& chain, const NftRule& rule) {
+  begin_rule(chain, rule, NLM_F_CREATE | NLM_F_APPEND);
+  return *this;
+}
+
+NftBatch& NftBatch::insert_rule(const std::string& chain, const NftRule& rule,
+                                std::string_view mark) {
+  begin_rule(chain, rule, NLM_F_CREATE).bytes(NFTA_RULE_USERDATA, as_comment(mark));
+  return *this;
+}
+
+NftBatch& NftBatch::remove_rule(const std::string& chain, std::uint64_t handle) {
+  NetlinkMessage& message = begin(NFT_MSG_DELRULE, 0);
+  message.text(NFTA_RULE_TABLE, table_.name).text(NFTA_RULE_CHAIN, chain);
+  const std::uint64_t value = htobe64(handle);
+  message.bytes(NFTA_RULE_HANDLE, {reinterpret_cast<const char*>(&value), sizeof(value)});
   return *this;
 }
 
@@ -265,6 +297,32 @@ base::Result<> NftBatch::commit(NetlinkSocket& socket) {
   auto outcome = socket.send_batch(std::move(batch));
   if (outcome) return outcome;
   return base::fail(std::move(outcome).error().during("change nft table '" + table_.name + "'"));
+}
+
+base::Result<std::vector<std::uint64_t>> find_nft_rules(NetlinkSocket& socket,
+                                                        const NftTable& table,
+                                                        const std::string& chain,
+                                                        std::string_view mark) {
+  NetlinkMessage message(message_type(NFT_MSG_GETRULE), 0);
+  message.header(family_header(static_cast<std::uint8_t>(table.family), 0));
+  message.text(NFTA_RULE_TABLE, table.name).text(NFTA_RULE_CHAIN, chain);
+  auto answers = socket.dump(std::move(message));
+  if (!answers) return base::fail(std::move(answers).error().during("list nft rules"));
+  std::vector<std::uint64_t> handles;
+  for (const std::string& answer : *answers) {
+    std::uint64_t handle = 0;
+    bool marked = false;
+    bool same_chain = false;
+    auto read = [&](std::uint16_t type, std::string_view value) {
+      if (type == NFTA_RULE_HANDLE) handle = be64toh(read_as<std::uint64_t>(value));
+      if (type == NFTA_RULE_USERDATA) marked = value == as_comment(mark);
+      if (type == NFTA_RULE_CHAIN) same_chain = value.substr(0, value.find('\0')) == chain;
+    };
+    const std::string_view text = answer;
+    for_each_attribute(text.substr(std::min(text.size(), sizeof(nfgenmsg))), read);
+    if (marked && same_chain) handles.push_back(handle);
+  }
+  return handles;
 }
 
 base::Result<> remove_nft_table(NetlinkSocket& socket, const NftTable& table) {

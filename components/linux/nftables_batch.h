@@ -113,6 +113,10 @@ class NftBatch {
   NftBatch& add_chain(const std::string& name, const std::optional<NftHook>& hook = std::nullopt);
   NftBatch& add_set(const NftSet& set);
   NftBatch& add_rule(const std::string& chain, const NftRule& rule);
+  // Before all others of a chain that may be someone else's. `mark` is kept with the rule, by which
+  // find_nft_rules() finds it again.
+  NftBatch& insert_rule(const std::string& chain, const NftRule& rule, std::string_view mark);
+  NftBatch& remove_rule(const std::string& chain, std::uint64_t handle);
   NftBatch& add_elements(const std::string& set, std::span<const NftElement> elements);
   NftBatch& remove_elements(const std::string& set, std::span<const NftElement> elements);
 
@@ -121,6 +125,7 @@ class NftBatch {
 
  private:
   NetlinkMessage& begin(std::uint16_t type, std::uint16_t flags);
+  NetlinkMessage& begin_rule(const std::string& chain, const NftRule& rule, std::uint16_t flags);
   NftBatch& elements(std::uint16_t type, std::uint16_t flags, const std::string& set,
                      std::span<const NftElement> elements);
 
@@ -128,6 +133,12 @@ class NftBatch {
   std::uint32_t sets_ = 0;
   std::vector<NetlinkMessage> messages_;
 };
+
+// Handles of a chain's rules that carry `mark`. not_found when there is no such chain.
+base::Result<std::vector<std::uint64_t>> find_nft_rules(NetlinkSocket& socket,
+                                                        const NftTable& table,
+                                                        const std::string& chain,
+                                                        std::string_view mark);
 
 // Removes a table; succeeds when there is none.
 base::Result<> remove_nft_table(NetlinkSocket& socket, const NftTable& table);

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "linux/net_namespace.h"
 #include "linux/network_links.h"
+#include "network/host_firewall.h"
 #include "network/pod_rules.h"
 #include "network/pod_table.h"
 
@@ -243,7 +244,8 @@ base::Result<> KernelPodNetwork::set_sysctls() {
 base::Result<> KernelPodNetwork::install_rules() {
   auto socket = linux::NetlinkSocket::open(NETLINK_NETFILTER);
   if (!socket) return base::fail(std::move(socket).error());
-  return install_pod_rules(*socket, rules_, *table_);
+  if (auto installed = install_pod_rules(*socket, rules_, *table_); !installed) return installed;
+  return open_host_firewall(*socket, bridge_name);
 }
 
 base::Result<> KernelPodNetwork::save() {
@@ -429,6 +431,7 @@ base::Result<> KernelPodNetwork::remove_all() {
   }
   auto socket = linux::NetlinkSocket::open(NETLINK_NETFILTER);
   if (!socket) return base::fail(std::move(socket).error());
+  if (auto gone = close_host_firewall(*socket); !gone) return gone;
   if (auto gone = remove_pod_rules(*socket); !gone) return gone;
   table_.reset();
   bridge_ = 0;

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <linux/netfilter.h>
 #include <linux/netlink.h>
 #include <poll.h>
 #include <sched.h>
@@ -326,6 +327,35 @@ TEST_CASE("everything goes with remove_all") {
     CHECK_FALSE(has_table());
     CHECK_FALSE(std::filesystem::exists(node.directory / "pods.json"));
     REQUIRE(node.network->remove_all());
+  });
+}
+
+TEST_CASE("a firewall that drops what is forwarded lets pods through") {
+  on_own_node([] {
+    Node node;
+    const Pod outside = make_outside();
+    auto socket = linux::NetlinkSocket::open(NETLINK_NETFILTER);
+    REQUIRE(socket);
+    const linux::NftTable filter{.family = linux::NftFamily::ipv4, .name = "filter"};
+    linux::NftBatch firewall(filter);
+    firewall.add_table().add_chain(
+        "FORWARD",
+        linux::NftHook{
+            .type = "filter", .point = NF_INET_FORWARD, .priority = 0, .drop_by_default = true});
+    firewall.add_rule("FORWARD", linux::NftRule().input_link("docker0").accept());
+    REQUIRE(firewall.commit(*socket));
+    const std::string mark = "koi: pod network";
+    auto ours = [&] { return linux::find_nft_rules(*socket, filter, "FORWARD", mark)->size(); };
+    CHECK(ours() == 0);
+    REQUIRE(node.network->start(node.config));
+    REQUIRE(node.network->start(node.config));
+    CHECK(ours() == 2);
+    const Pod a = make_pod("uid-a");
+    REQUIRE(node.attach(a));
+    const UniqueFd far = listen_in(outside, 80);
+    CHECK(reach_from(a, far, "192.0.2.2", 80) == "192.0.2.1");
+    REQUIRE(node.network->remove_all());
+    CHECK(ours() == 0);
   });
 }
 

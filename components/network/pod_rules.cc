@@ -20,7 +20,6 @@ const linux::NftTable table{.family = linux::NftFamily::ipv4, .name = "koi"};
 // The kernel's own priorities of hooks.
 constexpr std::int32_t priority_raw = -300;
 constexpr std::int32_t priority_destination_nat = -100;
-constexpr std::int32_t priority_filter = 0;
 constexpr std::int32_t priority_source_nat = 100;
 
 constexpr std::uint32_t target_type =
@@ -125,7 +124,7 @@ void add_leaving_chain(linux::NftBatch& batch, const PodRulesConfig& config) {
   batch.add_rule("leaving", local.output_link(config.bridge).source_in(loopback()).masquerade());
 }
 
-void add_filter_chains(linux::NftBatch& batch, const PodRulesConfig& config) {
+void add_filter_chain(linux::NftBatch& batch, const PodRulesConfig& config) {
   // With route_localnet a pod could reach what listens on the node's loopback only.
   batch.add_chain(
       "no_loopback",
@@ -133,11 +132,6 @@ void add_filter_chains(linux::NftBatch& batch, const PodRulesConfig& config) {
   linux::NftRule intruder;
   batch.add_rule("no_loopback",
                  intruder.input_link(config.bridge).destination_in(loopback()).drop());
-  batch.add_chain(
-      "forward",
-      linux::NftHook{.type = "filter", .point = NF_INET_FORWARD, .priority = priority_filter});
-  batch.add_rule("forward", linux::NftRule().input_link(config.bridge).accept());
-  batch.add_rule("forward", linux::NftRule().output_link(config.bridge).accept());
 }
 
 base::Result<> change(linux::NetlinkSocket& socket, const linux::IpAddress& pod,
@@ -164,7 +158,7 @@ base::Result<> install_pod_rules(linux::NetlinkSocket& socket, const PodRulesCon
   batch.add_table().remove_table().add_table();
   add_host_port_chains(batch);
   add_leaving_chain(batch, config);
-  add_filter_chains(batch, config);
+  add_filter_chain(batch, config);
   Elements elements;
   for (const auto& [uid, address] : pods.pool().owners()) {
     for (const HostPort& port : pods.host_ports(uid)) elements.add(address, port);

@@ -22,7 +22,6 @@ namespace koi::network {
 //                                                       from pods back to pods by a host port, and
 //                                                       from 127.0.0.0/8 to pods
 //   chain no_loopback        filter prerouting          drop what comes from pods to 127.0.0.0/8
-//   chain forward            filter forward             accept from and to the bridge
 struct PodRulesConfig {
   std::string bridge;
   linux::IpRange pod_range;
