@@ -48,6 +48,26 @@ TEST_CASE("a JSON patch applies whole or not at all, and says which operation fa
   CHECK(patched("{}", R"({"op":"add"})") == "a JSON patch is an array of operations");
 }
 
+TEST_CASE("a patch cannot grow a value without bound") {
+  std::string copies = "[";
+  for (int i = 0; i < 60; ++i) {
+    copies += std::string(i > 0 ? "," : "") + R"({"op":"copy","from":"/a","path":"/a/-"})";
+  }
+  CHECK(patched(R"({"a":[1,2,3]})", (copies + "]").c_str())
+            .ends_with("the copy operations add too much"));
+  std::string moves = "[";
+  for (int i = 0; i < 80; ++i) {
+    moves += std::string(i > 0 ? "," : "") + R"({"op":"add","path":"/b","value":{"c":{}}},)" +
+             R"({"op":"move","from":"/a","path":"/b/c/a"},{"op":"move","from":"/b","path":"/a"})";
+  }
+  CHECK(patched(R"({"a":{}})", (moves + "]").c_str()).ends_with("would nest too deeply"));
+  std::string wide = R"([{"op":"add","path":"/b","value":[]})";
+  for (int i = 0; i < 9'000; ++i) wide += R"(,{"op":"copy","from":"/a","path":"/b/-"})";
+  const std::string target = R"({"a":")" + std::string(1'000, 'x') + R"("})";
+  CHECK(
+      patched(target.c_str(), (wide + "]").c_str()).ends_with("the copy operations add too much"));
+}
+
 TEST_CASE("merge patches remove with null and replace arrays") {
   CHECK(merged(R"({"a":{"b":1,"c":2}})", R"({"a":{"b":null,"d":3}})") == R"({"a":{"c":2,"d":3}})");
   CHECK(merged(R"({"a":[1,2]})", R"({"a":[3]})") == R"({"a":[3]})");
