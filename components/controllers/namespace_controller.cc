@@ -157,6 +157,7 @@ base::Task<base::Result<>> NamespaceController::report(const api::ObjectPtr& obj
   json::set(fresh, {"status", "conditions"}, std::move(conditions));
   const auto ref = client::ref_of(kinds::namespaces, *object, "status");
   const auto written = co_await context_.client.update(ref, std::move(fresh));
+  if (written) namespaces_.absorb(*written);
   const bool settled = written || written.error().code == base::Code::not_found ||
                        written.error().code == base::Code::conflict;
   if (settled) co_return base::Result<>();

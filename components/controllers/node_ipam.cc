@@ -40,6 +40,9 @@ void NodeIpam::start() {
 void NodeIpam::on_node(const api::ObjectPtr& before, const api::ObjectPtr& after) {
   if (after == nullptr) {
     release(ranges_of(*before));
+    for (const auto& node : nodes_.list()) {
+      if (ranges_of(*node).empty()) queue_.add(std::string(node->name()));
+    }
     return;
   }
   const auto ranges = ranges_of(*after);
@@ -79,7 +82,8 @@ base::Task<base::Result<>> NodeIpam::reconcile(std::string name) {
   if (!ranges) {
     events_.record(*node, client::EventType::normal, "CIDRNotAvailable",
                    "Node " + name + " status is now: CIDRNotAvailable");
-    co_return base::fail(std::move(ranges).error());
+    // A node that goes makes room.
+    co_return base::Result<>();
   }
   json::Array list;
   for (const auto& range : *ranges) list.push_back(client::text(range));

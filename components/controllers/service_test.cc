@@ -176,4 +176,23 @@ TEST_CASE("every node gets its own range") {
   CHECK(json::string_at(world.read(kinds::nodes, "n1"), {"spec", "podCIDR"}) == "10.42.1.0/24");
 }
 
+TEST_CASE("a node that found no range gets the one of a node that goes") {
+  ControllersWorld world;
+  std::vector<CidrPool> pools;
+  pools.push_back(*CidrPool::parse("10.42.0.0/24", 24));
+  world.add<NodeIpam>(std::move(pools));
+  world.start();
+  world.create(kinds::nodes, R"({"metadata":{"name":"n1"},"spec":{}})");
+  world.settle();
+  world.create(kinds::nodes, R"({"metadata":{"name":"n2"},"spec":{}})");
+  world.settle();
+  CHECK(ranges(world, "n2").empty());
+  const auto before = world.api.requests();
+  world.advance(std::chrono::hours(1));
+  CHECK(world.api.requests() == before);
+  world.api.erase(kinds::nodes, "n1");
+  world.settle();
+  CHECK(ranges(world, "n2") == std::vector<std::string>{"10.42.0.0/24"});
+}
+
 }  // namespace koi::controllers
