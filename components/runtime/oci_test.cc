@@ -102,6 +102,7 @@ namespace {
 struct Bundle {
   linux::Path directory;
   std::string cgroup;
+  mutable int runs = 0;
 
   Bundle() {
     char name[] = "/tmp/koi-oci-XXXXXX";
@@ -145,7 +146,7 @@ struct Bundle {
                                      (directory / "state").native()};
     args.insert(args.end(), words.begin(), words.end());
     const auto null = linux::open_file("/dev/null", O_RDWR);
-    const auto file = directory / "output";
+    const auto file = directory / ("output-" + std::to_string(++runs));
     const auto output = linux::open_file(file, O_RDWR | O_CREAT | O_TRUNC, 0600);
     const int in = input < 0 ? null->get() : input;
     const auto pid = linux::spawn(args, {in, output->get(), output->get()});

@@ -162,6 +162,28 @@ struct RuntimeFixture {
     return wait_exit(spec.name);
   }
 
+  static base::Task<> start_and_note(ShimRuntime& runtime, ContainerSpec spec, bool& answered) {
+    (void)co_await runtime.start_container("pod-1", spec);
+    answered = true;
+  }
+
+  static base::Task<> start_both(ShimRuntime& runtime, PodSandboxSpec pod, ContainerSpec spec) {
+    const auto started = co_await runtime.start_pod(pod);
+    CHECK_MESSAGE(started, (started ? "" : started.error().message));
+    const auto container = co_await runtime.start_container(pod.uid, spec);
+    CHECK_MESSAGE(container, (container ? "" : container.error().message));
+  }
+
+  template <class Done>
+  void run_until(Done done) {
+    io.restart();
+    const auto deadline = clock->now() + std::chrono::seconds(60);
+    while (!done()) {
+      if (clock->now() > deadline) FAIL("nothing happened for 60 seconds");
+      io.run_one_for(std::chrono::seconds(1));
+    }
+  }
+
  private:
   template <class T>
   static base::Task<> store(base::Task<T> task, std::shared_ptr<std::optional<T>> result) {
@@ -171,16 +193,6 @@ struct RuntimeFixture {
   static base::Task<> store_void(base::Task<> task, std::shared_ptr<bool> done) {
     co_await std::move(task);
     *done = true;
-  }
-
-  template <class Done>
-  void run_until(Done done) {
-    io.restart();
-    const auto deadline = clock->now() + std::chrono::seconds(30);
-    while (!done()) {
-      if (clock->now() > deadline) FAIL("nothing happened for 30 seconds");
-      io.run_one_for(std::chrono::seconds(1));
-    }
   }
 };
 

@@ -227,6 +227,60 @@ TEST_CASE("commands run inside a container [root]") {
   CHECK_FALSE(fixture.wait(fixture.runtime->exec("pod-1", "none", {"true"}, 1s)));
 }
 
+TEST_CASE("a shim killed at any moment leaves nothing behind [root]") {
+  NEEDS_PODS();
+  RuntimeFixture fixture;
+  const auto tree = linux::detect_cgroups();
+  constexpr int moments = 16;
+  for (int moment = 0; moment < moments; ++moment) {
+    const auto pod = fixture.wait(fixture.runtime->start_pod(fixture.pod()));
+    REQUIRE_MESSAGE(pod, (pod ? "" : pod.error().message));
+    ContainerSpec spec = fixture.shell("main", "exec sleep 1000");
+    spec.attempt = static_cast<std::uint32_t>(moment);
+    const auto killer = linux::open_pidfd(static_cast<pid_t>(pod->shim_pid));
+    REQUIRE(killer);
+    bool answered = false;
+    fixture.group->spawn("start", RuntimeFixture::start_and_note(*fixture.runtime, spec, answered));
+    // A different stretch of the start each time, in steps of some 300 us.
+    for (int i = 0; i < moment; ++i) fixture.io.run_for(std::chrono::microseconds(300));
+    REQUIRE(linux::send_signal(killer->get(), SIGKILL));
+    for (;;) {
+      const RuntimeEvent event = fixture.wait(fixture.runtime->next_event());
+      if (std::holds_alternative<PodLost>(event)) break;
+    }
+    fixture.run_until([&] { return answered; });
+    CHECK(linux::cgroup_processes(*tree, fixture.cgroup_parent + "/burstable").empty());
+    // As the agent would: the same pod again, by a new shim that knows the past.
+    const auto again = fixture.wait(fixture.runtime->start_pod(fixture.pod()));
+    REQUIRE_MESSAGE(again, (again ? "" : again.error().message));
+    for (const ContainerState& container : again->containers) CHECK(container.exit);
+    const auto stopped = fixture.wait(fixture.runtime->stop_pod("pod-1"));
+    CHECK_MESSAGE(stopped, (stopped ? "" : stopped.error().message));
+    CHECK(std::filesystem::is_empty(paths::pods(fixture.directory / "state")));
+  }
+}
+
+TEST_CASE("many pods at once [root]") {
+  NEEDS_PODS();
+  RuntimeFixture fixture;
+  constexpr int pods = 20;
+  int ended = 0;
+  const auto before = fixture.clock->now();
+  for (int i = 0; i < pods; ++i) {
+    const std::string uid = "pod-" + std::to_string(i);
+    fixture.group->spawn(uid, RuntimeFixture::start_both(*fixture.runtime, fixture.pod(uid),
+                                                         fixture.shell(uid, "exit 3")));
+  }
+  while (ended < pods) {
+    const RuntimeEvent event = fixture.wait(fixture.runtime->next_event());
+    const auto* exited = std::get_if<ContainerExited>(&event);
+    REQUIRE(exited != nullptr);
+    CHECK(exited->container.exit->code == 3);
+    ++ended;
+  }
+  MESSAGE("20 pods ran in " << (fixture.clock->now() - before).count() / 1000 << " ms");
+}
+
 TEST_CASE("how fast and how small [root] [slow]") {
   NEEDS_PODS();
   RuntimeFixture fixture;
