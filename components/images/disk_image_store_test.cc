@@ -38,6 +38,58 @@ TestImage nginx() {
                            R"("Volumes":{"/cache":{}})"};
 }
 
+// The disk until the machine stops: every change after the first `left` fails.
+class StoppingFiles final : public base::Files {
+ public:
+  explicit StoppingFiles(base::Files& disk) : disk_(disk) {}
+
+  void stop_after(int changes) { left_ = changes; }
+  bool stopped() const { return stopped_; }
+
+  base::Result<std::unique_ptr<base::File>> open(const base::Path& path,
+                                                 const base::OpenOptions& options) override {
+    if (options.write && stop()) return stopped_error();
+    return disk_.open(path, options);
+  }
+  base::Result<> make_directories(const base::Path& path, std::uint32_t mode) override {
+    if (stop()) return stopped_error();
+    return disk_.make_directories(path, mode);
+  }
+  base::Result<> rename(const base::Path& source, const base::Path& target) override {
+    if (stop()) return stopped_error();
+    return disk_.rename(source, target);
+  }
+  base::Result<> remove(const base::Path& path) override {
+    if (stop()) return stopped_error();
+    return disk_.remove(path);
+  }
+  base::Result<> remove_tree(const base::Path& path) override {
+    if (stop()) return stopped_error();
+    return disk_.remove_tree(path);
+  }
+  base::Result<bool> exists(const base::Path& path) override { return disk_.exists(path); }
+  base::Result<std::vector<std::string>> list(const base::Path& directory) override {
+    return disk_.list(directory);
+  }
+  base::Result<> sync_directory(const base::Path& directory) override {
+    if (stop()) return stopped_error();
+    return disk_.sync_directory(directory);
+  }
+
+ private:
+  bool stop() {
+    stopped_ = stopped_ || left_-- <= 0;
+    return stopped_;
+  }
+  static std::unexpected<base::Error> stopped_error() {
+    return base::fail(base::Code::internal, "the machine stopped");
+  }
+
+  base::Files& disk_;
+  int left_ = 1'000'000;
+  bool stopped_ = false;
+};
+
 // A store in a directory of its own, with everything it stands on.
 struct Shelf {
   TemporaryDirectory directory;
@@ -59,10 +111,12 @@ struct Shelf {
     store = std::move(*opened);
   }
 
-  base::Result<std::unique_ptr<ImageStore>> try_open() {
+  base::Result<std::unique_ptr<ImageStore>> try_open() { return try_open(*files); }
+
+  base::Result<std::unique_ptr<ImageStore>> try_open(base::Files& disk) {
     const DiskImageStoreOptions options{
         .root = root, .unpack_command = {}, .limits = limits, .architecture = "amd64"};
-    return open_image_store(io.get_executor(), *files, pool, options);
+    return open_image_store(io.get_executor(), disk, pool, options);
   }
 
   template <class T>
@@ -173,6 +227,95 @@ TEST_CASE("a restart finds everything and sweeps what a crash left") {
   CHECK(shelf.contents() == before);
   REQUIRE(shelf.store->find("nginx"));
   CHECK(shelf.store->find("nginx")->config.user == "33");
+}
+
+TEST_CASE("a stop at any step of an import leaves the store whole") {
+  bool completed = false;
+  for (int changes = 0; !completed; ++changes) {
+    CAPTURE(changes);
+    REQUIRE(changes < 100);
+    Shelf shelf;
+    TestImage other = nginx();
+    other.names = {"other:1"};
+    other.layers[0] = layer("other", "o");
+    REQUIRE(shelf.import_file(pack(oci_layout({other}))));
+    StoppingFiles disk(*shelf.files);
+    shelf.store.reset();
+    auto opened = shelf.try_open(disk);
+    REQUIRE(opened);
+    shelf.store = std::move(*opened);
+    disk.stop_after(changes);
+    const bool imported = shelf.import_file(pack(docker_archive({nginx()}))).has_value();
+    completed = !disk.stopped();
+    if (completed) CHECK(imported);
+    CHECK(imported == shelf.store->find("nginx").has_value());
+    shelf.open();
+    REQUIRE(shelf.store->find("other:1"));
+    CHECK(read_file(shelf.store->find("other:1")->layers[2] / "other") == "o");
+    REQUIRE(shelf.import_file(pack(docker_archive({nginx()}))));
+    const auto image = shelf.store->find("nginx");
+    REQUIRE(image);
+    CHECK(read_file(image->layers[2] / "bin/nginx") == "one");
+    CHECK(read_file(image->layers[0] / "www/index") == "three");
+    REQUIRE(shelf.run(shelf.store->remove("nginx")));
+    REQUIRE(shelf.run(shelf.store->remove("other:1")));
+    CHECK(std::filesystem::is_empty(shelf.root / "layers"));
+    CHECK(std::filesystem::is_empty(shelf.root / "blobs/sha256"));
+  }
+}
+
+TEST_CASE("a stop at any step of a removal leaves the store whole") {
+  bool completed = false;
+  for (int changes = 0; !completed; ++changes) {
+    CAPTURE(changes);
+    REQUIRE(changes < 100);
+    Shelf shelf;
+    REQUIRE(shelf.import_file(pack(oci_layout({nginx()}))));
+    StoppingFiles disk(*shelf.files);
+    shelf.store.reset();
+    auto opened = shelf.try_open(disk);
+    REQUIRE(opened);
+    shelf.store = std::move(*opened);
+    disk.stop_after(changes);
+    const bool removed = shelf.run(shelf.store->remove("nginx")).has_value();
+    completed = !disk.stopped();
+    CHECK(removed != shelf.store->find("nginx").has_value());
+    shelf.open();
+    const auto image = shelf.store->find("nginx");
+    if (completed) CHECK_FALSE(image);
+    if (image) {
+      CHECK(read_file(image->layers[2] / "bin/nginx") == "one");
+    } else {
+      CHECK(std::filesystem::is_empty(shelf.root / "layers"));
+    }
+  }
+}
+
+TEST_CASE("a full disk is an error that changes nothing") {
+  if (::geteuid() != 0) {
+    MESSAGE("skipped: mounting needs root");
+    return;
+  }
+  std::thread thread([] {
+    REQUIRE(::unshare(CLONE_NEWNS) == 0);
+    REQUIRE(::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0);
+    Shelf shelf;
+    shelf.store.reset();
+    REQUIRE(::mount("none", shelf.root.c_str(), "tmpfs", 0, "size=1m") == 0);
+    shelf.open();
+    REQUIRE(shelf.import_file(pack(oci_layout({nginx()}))));
+    const auto before = shelf.contents();
+    TestImage big = nginx();
+    big.names = {"big:1"};
+    big.layers[1] = layer("big", std::string(3'000'000, 'b'), gzip);
+    CHECK(shelf.error(pack(oci_layout({big}))).contains("No space left on device"));
+    CHECK(shelf.contents() == before);
+    shelf.open();
+    CHECK(shelf.store->list().size() == 1);
+    shelf.store.reset();
+    CHECK(::umount2(shelf.root.c_str(), MNT_DETACH) == 0);
+  });
+  thread.join();
 }
 
 TEST_CASE("two processes cannot share a store") {

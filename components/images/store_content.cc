@@ -62,6 +62,13 @@ base::Result<> link_file(int file, const base::Path& target) {
   return linux::fail_errno("link", target);
 }
 
+// What no image refers to costs space until it is swept, nothing else.
+void tolerate(const base::Result<>& cleaned) {
+  if (cleaned) return;
+  base::log::warn("images.sweep",
+                  {{"error", cleaned.error().message}, {"next", "swept at the next start"}});
+}
+
 std::string diff_id_of(const Catalog& catalog, const std::string& digest) {
   for (const auto& [manifest, image] : catalog.images()) {
     for (const CatalogLayer& layer : image.layers) {
@@ -155,7 +162,7 @@ base::Result<StoreContent::Imported> StoreContent::import(const Catalog& catalog
     (void)replace(imported.catalog, catalog);
     return base::fail(std::move(error).during("import '" + archive.string() + "'"));
   }
-  if (auto emptied = empty_staging(); !emptied) return base::fail(std::move(emptied).error());
+  tolerate(empty_staging());
   return imported;
 }
 
@@ -342,29 +349,25 @@ base::Result<> StoreContent::replace(const Catalog& before, const Catalog& after
   if (before != after) {
     if (auto saved = save(after); !saved) return saved;
   }
-  auto blobs = sweep(paths_.blobs(), after.blobs());
-  if (!blobs) return base::fail(std::move(blobs).error());
-  auto layers = sweep(paths_.layers(), after.layers());
-  if (!layers) return base::fail(std::move(layers).error());
-  return *blobs + *layers > 0 ? empty_staging() : base::Result<>{};
+  // From here on the disk's catalog is `after`, whatever else fails.
+  tolerate(sweep(paths_.blobs(), after.blobs()));
+  tolerate(sweep(paths_.layers(), after.layers()));
+  tolerate(empty_staging());
+  return {};
 }
 
 // Removal in two steps: what is half removed must not look like a layer.
-base::Result<std::size_t> StoreContent::sweep(const base::Path& directory,
-                                              const std::set<std::string>& referred) {
-  std::size_t swept = 0;
+base::Result<> StoreContent::sweep(const base::Path& directory,
+                                   const std::set<std::string>& referred) {
   auto names = files_.list(directory);
   if (!names) return base::fail(std::move(names).error());
   for (const std::string& name : *names) {
     if (referred.contains("sha256:" + name)) continue;
     // A plain layer's blob and its tree have the same name.
     const base::Path trash = paths_.trash() / (directory.filename().string() + "-" + name);
-    if (auto moved = files_.rename(directory / name, trash); !moved) {
-      return base::fail(std::move(moved).error());
-    }
-    ++swept;
+    if (auto moved = files_.rename(directory / name, trash); !moved) return moved;
   }
-  return swept;
+  return {};
 }
 
 base::Result<Image> StoreContent::describe(const CatalogImage& image) {

@@ -34,7 +34,8 @@ class StoreContent {
   base::Result<Imported> import(const Catalog& catalog, const base::Path& archive,
                                 const std::string& name);
 
-  // Drops from the disk what `after` no longer refers to, once the disk's catalog is `after`.
+  // Makes `after` the disk's catalog, then drops from the disk what it does not refer to. Fails
+  // only while the disk's catalog is still `before`.
   base::Result<> replace(const Catalog& before, const Catalog& after);
 
   // What the node shows about an image.
@@ -54,9 +55,7 @@ class StoreContent {
   base::Result<> stage_tree(const Catalog& catalog, int blob, const CatalogLayer& layer);
   base::Result<> stage_bytes(const std::string& digest, const std::string& content);
   base::Result<> commit(const Catalog& catalog, const std::vector<CatalogImage>& images);
-  // How many were not referred to.
-  base::Result<std::size_t> sweep(const base::Path& directory,
-                                  const std::set<std::string>& referred);
+  base::Result<> sweep(const base::Path& directory, const std::set<std::string>& referred);
   base::Result<> move_all(const base::Path& source, const base::Path& target);
   base::Result<> save(const Catalog& catalog);
   base::Result<bool> is_whole(const CatalogImage& image);
