@@ -370,6 +370,10 @@ TEST_CASE("a failed attach leaves nothing") {
     CHECK_FALSE(node.run(node.network->attach("uid-a", "/dev/null", {})));
     CHECK_FALSE(
         node.attach(a, {{.protocol = "ICMP", .host_ip = "", .host_port = 1, .container_port = 1}}));
+    const auto six = node.attach(
+        a, {{.protocol = "TCP", .host_ip = "fd00::1", .host_port = 1, .container_port = 1}});
+    REQUIRE_FALSE(six);
+    CHECK(six.error().code == base::Code::unsupported);
     REQUIRE(node.attach(a));
     const auto full = node.attach(b);
     REQUIRE_FALSE(full);

@@ -38,10 +38,6 @@ std::optional<std::uint8_t> protocol_number(const std::string& protocol) {
   return std::nullopt;
 }
 
-bool is_every_address(const HostPort& port) {
-  return port.host_ip.empty() || port.host_ip == "0.0.0.0";
-}
-
 // The elements of both maps.
 struct Elements {
   std::vector<linux::NftElement> of_any;
@@ -52,11 +48,10 @@ struct Elements {
     if (!protocol) return;
     const std::string key = linux::nft_protocol(*protocol) + linux::nft_port(port.host_port);
     const std::string value = linux::nft_bytes(pod) + linux::nft_port(port.container_port);
-    if (is_every_address(port)) {
+    if (is_every_address(port.host_ip)) {
       of_any.push_back({key, value});
     } else if (const auto address = linux::parse_ip_address(port.host_ip)) {
-      // Listening on an IPv6 address of the host leads nowhere on an IPv4 network.
-      if (address->family == AF_INET) of_one.push_back({linux::nft_bytes(*address) + key, value});
+      of_one.push_back({linux::nft_bytes(*address) + key, value});
     }
   }
 };
@@ -191,8 +186,13 @@ base::Result<> check_host_ports(const std::vector<HostPort>& ports) {
     if (port.host_port == 0 || port.container_port == 0) {
       return base::fail(base::Code::invalid, "host port 0 is no port");
     }
-    if (!port.host_ip.empty() && !linux::parse_ip_address(port.host_ip)) {
-      return base::fail(base::Code::invalid, "host IP '" + port.host_ip + "' is no IP address");
+    if (is_every_address(port.host_ip)) continue;
+    const auto address = linux::parse_ip_address(port.host_ip);
+    if (!address) return base::fail(address.error().code, "host IP " + address.error().message);
+    if (address->family != AF_INET) {
+      return base::fail(base::Code::unsupported,
+                        "host IP '" + port.host_ip +
+                            "' is IPv6, and pods have IPv4 addresses only; name an IPv4 address");
     }
   }
   return {};

@@ -6,8 +6,6 @@ namespace koi::network {
 
 namespace {
 
-bool is_every_address(const std::string& ip) { return ip.empty() || ip == "0.0.0.0" || ip == "::"; }
-
 std::unexpected<base::Error> corrupt(std::string_view what) {
   return base::fail(base::Code::corrupt, "table of pod addresses: " + std::string(what));
 }
@@ -30,6 +28,10 @@ HostPort port_from(const json::Value& value) {
 }
 
 }  // namespace
+
+bool is_every_address(const std::string& host_ip) {
+  return host_ip.empty() || host_ip == "0.0.0.0" || host_ip == "::";
+}
 
 bool overlaps(const HostPort& left, const HostPort& right) {
   return left.protocol == right.protocol && left.host_port == right.host_port &&

@@ -35,6 +35,9 @@ class PodTable {
   std::map<std::string, std::vector<HostPort>> ports_;  // of pods that have any
 };
 
+// Whether a host port's address stands for all of the node's.
+bool is_every_address(const std::string& host_ip);
+
 // Whether two pods cannot have both.
 bool overlaps(const HostPort& left, const HostPort& right);
 
