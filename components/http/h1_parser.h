@@ -41,8 +41,11 @@ class H1RequestParser {
 
   // The message so far: complete after done.
   Request& request() { return request_; }
+  // After failed.
   int status() const { return status_; }
   const std::string& why() const { return why_; }
+  // Makes the message a failed one.
+  void fail(int status, std::string why) { refuse(status, std::move(why)); }
 
   // Gets ready for the next message.
   void reset();
@@ -56,6 +59,7 @@ class H1RequestParser {
   int status_ = 0;
   std::string why_;
   bool begun_ = false;
+  std::size_t head_bytes_ = 0;
   std::unique_ptr<Parser> parser_;
 };
 
@@ -77,6 +81,7 @@ class H1ResponseParser {
   Headers& headers() { return headers_; }
   // Body bytes that were fed since the last call.
   std::string take_body();
+  bool has_body_bytes() const { return !body_.empty(); }
   const std::string& why() const { return why_; }
 
  private:

@@ -104,6 +104,11 @@ TEST_CASE("heads, lines and bodies have their bounds") {
   const std::string endless = "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(10'000, 'x');
   CHECK(parse(endless, 100).status == 431);
   CHECK(parse(endless, 100'000).status == 431);
+  std::string many = "GET / HTTP/1.1\r\nHost: a\r\n";
+  for (int i = 0; i < 1'000; ++i) many += "X: y\r\n";
+  for (const std::size_t step : {1UL, 100UL, 100'000UL}) {
+    CHECK(parse(many + "\r\n", step).status == 431);
+  }
   CHECK(parse("GET /" + std::string(10'000, 'x'), 100).status == 431);
   const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
   CHECK(parse(head + "1;" + std::string(10'000, 'x'), 100).status == 431);

@@ -93,6 +93,7 @@ void H1RequestParser::reset() {
   status_ = 0;
   why_.clear();
   begun_ = false;
+  head_bytes_ = 0;
   parser_ = std::make_unique<Parser>(request_, header_bytes_max_);
 }
 
@@ -124,12 +125,17 @@ Parsed H1RequestParser::feed(std::string_view& input) {
     if (parser_->is_done()) return Parsed::done;
     if (input.empty()) return Parsed::more;
     error_code error;
+    const bool in_head = !parser_->is_header_done();
     const std::size_t used = parser_->put({input.data(), input.size()}, error);
     input.remove_prefix(used);
-    if (error == beast::error::need_more) {
-      if (input.size() > header_bytes_max_) return refuse(431, "a line is too long");
-      return Parsed::more;
+    // Beast bounds what one call parses, not what the calls for one head do together.
+    if (in_head) head_bytes_ += used;
+    const bool waits = error == beast::error::need_more;
+    if (head_bytes_ + (waits && in_head ? input.size() : 0) > header_bytes_max_) {
+      return refuse(431, "the head is too large");
     }
+    if (waits && input.size() > header_bytes_max_) return refuse(431, "a line is too long");
+    if (waits) return Parsed::more;
     if (error) return refuse(status_of(error), error.message());
   }
 }

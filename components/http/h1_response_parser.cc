@@ -47,6 +47,7 @@ struct H1ResponseParser::Parser final : beast::basic_parser<false> {
   int status = 0;
   bool in_body = false;
   bool head_told = false;
+  std::size_t head_bytes = 0;
 };
 
 H1ResponseParser::H1ResponseParser(std::size_t header_bytes_max, bool bodiless)
@@ -80,14 +81,18 @@ Parsed H1ResponseParser::feed_once(std::string_view& input) {
     if (parser_->is_done()) return Parsed::done;
     if (input.empty()) return Parsed::more;
     error_code error;
+    const bool in_head = !parser_->is_header_done();
     const std::size_t used = parser_->put({input.data(), input.size()}, error);
     input.remove_prefix(used);
-    const bool overlong = error == beast::error::need_more && input.size() > header_bytes_max_;
-    if (error == beast::error::need_more && !overlong) return Parsed::more;
-    if (error) {
-      why_ = overlong ? "a line is too long" : error.message();
+    if (in_head) parser_->head_bytes += used;
+    const bool waits = error == beast::error::need_more;
+    const bool overlong =
+        parser_->head_bytes > header_bytes_max_ || (waits && input.size() > header_bytes_max_);
+    if (overlong || (error && !waits)) {
+      why_ = overlong ? "the head of the answer, or a line, is too long" : error.message();
       return Parsed::failed;
     }
+    if (waits) return Parsed::more;
   }
 }
 
