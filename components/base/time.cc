@@ -109,9 +109,16 @@ Result<WallTime> parse_time(std::string_view text) {
   if (!parsed || !date.ok() || hour > 23 || minute > 59 || second > 60) {
     return fail(Code::invalid, "'" + std::string(whole) + "' is not an RFC 3339 time");
   }
-  const auto time = std::chrono::sys_days{date} + std::chrono::hours{hour} +
-                    std::chrono::minutes{minute} + std::chrono::seconds{second} - offset + fraction;
-  return floor<Duration>(time);
+  // In microseconds: nanoseconds since 1970 do not fit for all years that four digits can write.
+  const WallTime time = std::chrono::sys_days{date} + std::chrono::hours{hour} +
+                        std::chrono::minutes{minute} + std::chrono::seconds{second} - offset +
+                        floor<Duration>(fraction);
+  // An offset can lead out of them.
+  const auto written_year = std::chrono::year_month_day{floor<days>(time)}.year();
+  if (written_year < std::chrono::year{0} || written_year > std::chrono::year{9999}) {
+    return fail(Code::invalid, "'" + std::string(whole) + "' is not an RFC 3339 time");
+  }
+  return time;
 }
 
 }  // namespace koi::base
