@@ -26,8 +26,8 @@ using wire::WireType;
 
 // Two bytes of a message can stand for one empty object, so bytes alone do not bound memory.
 constexpr std::size_t values_max = 1'000'000;
-// What RFC 3339 can write: years 1 to 9999.
-constexpr std::int64_t seconds_min = -62'135'596'800;
+// What RFC 3339 can write: years 0 to 9999.
+constexpr std::int64_t seconds_min = -62'167'219'200;
 constexpr std::int64_t seconds_max = 253'402'300'799;
 
 class Decoder {
