@@ -28,6 +28,9 @@ struct Stopping {
   bool kill_sent = false;
 };
 
+// 128 + signal where a signal ended the process, as shells and the API count.
+int api_exit_code(const runtime::ContainerExit& exit);
+
 struct ContainerObserved {
   std::optional<runtime::ContainerState> latest;  // the newest attempt, running or ended
   std::optional<json::Value> last_state;          // status.lastState of the attempt before
@@ -47,7 +50,7 @@ struct ContainerObserved {
 
   bool running() const { return latest && !latest->exit; }
   bool exited() const { return latest && latest->exit; }
-  int exit_code() const { return latest->exit->code; }
+  int exit_code() const { return api_exit_code(*latest->exit); }
   bool succeeded() const { return exited() && exit_code() == 0; }
 };
 

@@ -24,9 +24,6 @@ json::Value build_status(const PodView& pod, const PodObserved& seen, const json
 // state.terminated of an ended container.
 json::Value terminated_state(const runtime::ContainerState& container);
 
-// 128 + signal where a signal ended the process, as shells and the API count.
-int api_exit_code(const runtime::ContainerExit& exit);
-
 // "guaranteed", "burstable" or "besteffort", from requests and limits.
 std::string qos_class(const json::Value& pod);
 

@@ -229,11 +229,10 @@ void PodWorker::begin_stop(const action::BeginStop& step) {
   stopping.promised = grace;
   report(*container, EventType::normal, "Killing", step.message);
   const bool hook = json::find(*container->spec, {"lifecycle", "preStop"}) != nullptr;
-  if (hook && grace > base::Duration{0}) {
-    stopping.hook_running = true;
-    runs_[step.name]->spawn("preStop/" + step.name, pre_stop(step.name, state.latest->id, grace));
-  }
+  stopping.hook_running = hook && grace > base::Duration{0};
   state.stopping = stopping;
+  if (!stopping.hook_running) return;
+  runs_[step.name]->spawn("preStop/" + step.name, pre_stop(step.name, state.latest->id, grace));
 }
 
 base::Task<> PodWorker::send_signal(const action::Signal& step) {
