@@ -80,6 +80,25 @@ bool keeps_tolerations(const json::Value& pod, const json::Value& before) {
                              });
 }
 
+// Gates may be taken away, never added.
+void check_gates(FieldErrors& errors, const json::Value& pod, const json::Value& before) {
+  const json::Array& old = json::array_at(before, {"spec", "schedulingGates"});
+  for (const json::Value& gate : json::array_at(pod, {"spec", "schedulingGates"})) {
+    if (std::ranges::find(old, gate) != old.end()) continue;
+    errors.push_back(forbidden("spec.schedulingGates",
+                               "only deletion is allowed, but found new scheduling gate '" +
+                                   std::string(json::string_at(gate, {"name"})) + "'"));
+  }
+}
+
+void put_back(json::Value& spec, const json::Value& before, std::string_view member) {
+  if (const json::Value* old = json::find(before, {"spec", member})) {
+    json::set(spec, {member}, *old);
+  } else {
+    json::erase(spec, {member});
+  }
+}
+
 // The new spec with everything that may change put back.
 json::Value restored_spec(const json::Value& pod, const json::Value& before) {
   json::Value spec = *json::find(pod, {"spec"});
@@ -92,13 +111,14 @@ json::Value restored_spec(const json::Value& pod, const json::Value& before) {
                 json::Value(std::string(json::string_at(old[i], {"image"}))));
     }
   }
-  for (const std::string_view member : {"activeDeadlineSeconds", "tolerations"}) {
-    const json::Value* old = json::find(before, {"spec", member});
-    if (old != nullptr) {
-      json::set(spec, {member}, *old);
-    } else {
-      json::erase(spec, {member});
-    }
+  for (const std::string_view member :
+       {"activeDeadlineSeconds", "tolerations", "schedulingGates"}) {
+    put_back(spec, before, member);
+  }
+  // A pod that is held back may still be narrowed to fewer nodes.
+  if (!is_empty(before, {"spec", "schedulingGates"})) {
+    put_back(spec, before, "nodeSelector");
+    put_back(spec, before, "affinity");
   }
   const auto grace = json::int_at(before, {"spec", "terminationGracePeriodSeconds"}, 0);
   if (grace < 0 && json::int_at(spec, {"terminationGracePeriodSeconds"}, 0) == 1) {
@@ -121,6 +141,7 @@ void check_pod_update(FieldErrors& errors, const json::Value& pod, const json::V
     }
   }
   check_deadline(errors, pod, before);
+  check_gates(errors, pod, before);
   if (!keeps_tolerations(pod, before)) {
     errors.push_back(forbidden("spec.tolerations",
                                "existing toleration can not be modified except its "

@@ -152,9 +152,12 @@ struct Exception {
   std::string_view field;
 };
 constexpr std::array may_be_empty = {
-    Exception{"StatefulSetSpec", "serviceName"},    Exception{"RoleRef", "apiGroup"},
-    Exception{"TokenRequest", "audience"},          Exception{"EnvVar", "value"},
-    Exception{"PodReadinessGate", "conditionType"},
+    Exception{"StatefulSetSpec", "serviceName"},
+    Exception{"RoleRef", "apiGroup"},
+    Exception{"TokenRequest", "audience"},
+    Exception{"EnvVar", "value"},
+    Exception{"HTTPHeader", "value"},
+    Exception{"Sysctl", "value"},
 };
 
 std::string_view short_name(const Type& type) { return type.name.substr(type.name.rfind('.') + 1); }

@@ -229,6 +229,20 @@ TEST_CASE("a running pod changes only in a few ways") {
   CHECK(change(R"({"containers":[]})", "status") == "");
 }
 
+TEST_CASE("a gated pod may lose its gates and gain selectors") {
+  const std::string before =
+      pod(R"({"containers":[{"name":"a","image":"i"}],"schedulingGates":[{"name":"g"}]})");
+  CHECK(verdict("v1", "Pod",
+                pod(R"({"containers":[{"name":"a","image":"i"}],"nodeSelector":{"a":"b"}})"),
+                before) == "");
+  CHECK(
+      verdict("v1", "Pod",
+              pod(R"({"containers":[{"name":"a","image":"i"}],"schedulingGates":[{"name":"h"}]})"),
+              before) ==
+      "spec.schedulingGates: Forbidden: only deletion is allowed, but found new scheduling gate "
+      "'h'");
+}
+
 TEST_CASE("deployments select the pods they make") {
   CHECK(verdict("apps/v1", "Deployment", deployment(R"({"matchLabels":{"app":"w"}})")) == "");
   CHECK(verdict("apps/v1", "Deployment", deployment("null")) == "spec.selector: Required value");
