@@ -164,7 +164,8 @@ spec:
   - {name: dns-udp, port: 53, protocol: UDP}
   - {name: dns-tcp, port: 53}
 )"),
-    std::string_view("{apiVersion: v1, kind: Service, metadata: {name: h}, spec: {clusterIP: None}}"),
+    std::string_view(
+        "{apiVersion: v1, kind: Service, metadata: {name: h}, spec: {clusterIP: None}}"),
     std::string_view(R"({apiVersion: v1, kind: Service, metadata: {name: e},
       spec: {type: ExternalName, externalName: example.com}})"),
     std::string_view(R"({apiVersion: v1, kind: ConfigMap, metadata: {name: kube-root-ca.crt},
@@ -180,7 +181,9 @@ kind: Node
 metadata: {name: node-1, labels: {node-role.kubernetes.io/control-plane: ""}}
 spec:
   podCIDR: 10.42.0.0/24
-  taints: [{key: node.kubernetes.io/not-ready, effect: NoSchedule}, {key: a, value: b, effect: NoExecute}]
+  taints:
+  - {key: node.kubernetes.io/not-ready, effect: NoSchedule}
+  - {key: a, value: b, effect: NoExecute}
 )"),
     std::string_view(R"({apiVersion: v1, kind: Event, metadata: {name: x.1},
       involvedObject: {kind: Pod, name: x, namespace: default}, reason: R, type: Normal})"),
@@ -201,7 +204,8 @@ spec:
     std::string_view(R"({apiVersion: discovery.k8s.io/v1, kind: EndpointSlice,
       metadata: {name: e}, addressType: IPv4, endpoints: [], ports: [{port: 80}]})"),
     std::string_view(R"({apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: l},
-      spec: {holderIdentity: a, leaseDurationSeconds: 40, renewTime: "2026-01-01T00:00:00.000000Z"}})"),
+      spec: {holderIdentity: a, leaseDurationSeconds: 40,
+      renewTime: "2026-01-01T00:00:00.000000Z"}})"),
     std::string_view(R"(
 apiVersion: networking.k8s.io/v1
 kind: Ingress
