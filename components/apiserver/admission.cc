@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "apiserver/escalation.h"
+#include "apiserver/node_restriction.h"
 #include "apiserver/pod_defaults.h"
 
 namespace koi::apiserver {
@@ -48,6 +49,9 @@ base::Task<StatusOr<ServiceClaim>> Admission::admit(const Attempt& attempt) cons
   const std::string_view plural = attempt.call.resource->plural();
   const bool is_creation = attempt.before == nullptr;
   const bool is_whole = attempt.call.subresource.empty();
+  if (auto own = check_node_writes(attempt.call, attempt.object, attempt.before); !own) {
+    co_return std::unexpected(own.error());
+  }
   if (is_creation) {
     if (auto checked = check_namespace(attempt); !checked) {
       co_return std::unexpected(checked.error());
@@ -192,7 +196,8 @@ void Admission::warn_if_idle(const Attempt& attempt) const {
   attempt.call.warn("koi stores " + std::string(plural) + " but does not act on them yet");
 }
 
-StatusOr<void> Admission::admit_removal(const Call& call) const {
+StatusOr<void> Admission::admit_removal(const Call& call, const json::Value& object) const {
+  if (auto own = check_node_writes(call, object, &object); !own) return own;
   if (call.resource->plural() == "namespaces" && is_protected_namespace(call.name)) {
     return std::unexpected(
         api::forbidden_status(call.about(), "this namespace may not be deleted"));

@@ -41,7 +41,7 @@ class Admission {
   // given back unless the claim is kept.
   base::Task<api::StatusOr<ServiceClaim>> admit(const Attempt& attempt) const;
   // Before a deletion.
-  api::StatusOr<void> admit_removal(const Call& call) const;
+  api::StatusOr<void> admit_removal(const Call& call, const json::Value& object) const;
   // After an object changed for good; `after` is null when it is gone.
   void settled(const Resource& resource, const json::Value& before, const json::Value* after) const;
 

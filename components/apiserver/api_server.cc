@@ -2,6 +2,7 @@
 
 #include "apiserver/admission.h"
 #include "apiserver/bootstrap.h"
+#include "apiserver/event_expiry.h"
 #include "apiserver/http_handler.h"
 #include "apiserver/local_client.h"
 #include "apiserver/rbac_refresh.h"
@@ -44,6 +45,7 @@ class RealApiServer final : public ApiServer {
     auto made = co_await make_first_objects(operations_, options);
     if (!made) co_return made;
     rbac_.start(tasks_);
+    tasks_.spawn("events.expire", expire_events(operations_));
     health_.set_ready(true);
     co_return Result<>();
   }

@@ -110,14 +110,22 @@ std::vector<Item> first_items() {
   return items;
 }
 
+Task<> make_one(Operations& operations, Item item, Result<>& first_failure) {
+  auto made = co_await make_if_missing(operations, std::move(item));
+  if (!made && first_failure) first_failure = std::move(made);
+}
+
 }  // namespace
 
 Task<Result<>> make_first_objects(Operations& operations, const BootstrapOptions& options) {
-  std::vector<Item> items = first_items();
-  for (Item& item : items) {
-    auto made = co_await make_if_missing(operations, std::move(item));
-    if (!made) co_return made;
+  // All at once, so that they share the wait for the disk.
+  base::TaskGroup tasks(co_await base::current_executor());
+  Result<> outcome;
+  for (Item& item : first_items()) {
+    tasks.spawn("bootstrap", make_one(operations, std::move(item), outcome));
   }
+  co_await tasks.wait_idle();
+  if (!outcome) co_return outcome;
   auto service = co_await make_if_missing(operations, kubernetes_service(options));
   if (!service || options.advertise_address.empty()) co_return service;
   co_return co_await write_endpoints(operations, options);

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <fstream>
+
+#include "api/protobuf.h"
 #include "apiserver/api_server.h"
 #include "apiserver/test_world.h"
 
@@ -319,4 +322,68 @@ TEST_CASE("events are the same in both of their groups") {
   const auto list = server.get("/apis/events.k8s.io/v1/namespaces/default/events");
   REQUIRE(json::array_at(list.value, {"items"}).size() == 1);
   CHECK(json::string_at(json::array_at(list.value, {"items"})[0], {"note"}) == "hello");
+}
+
+TEST_CASE("an agent cannot touch another node") {
+  Server server;
+  server.token = "node-token-0123456789";
+  CHECK(server.post("/api/v1/nodes", R"({"metadata":{"name":"n1"}})").code == 201);
+  const auto other = server.post("/api/v1/nodes", R"({"metadata":{"name":"n2"}})");
+  CHECK(other.code == 403);
+  CHECK(message_of(other) ==
+        R"(nodes "n2" is forbidden: node "n1" is not allowed to modify node "n2")");
+}
+
+TEST_CASE("events go an hour after they were last seen") {
+  Server server;
+  const std::string events = "/api/v1/namespaces/default/events";
+  REQUIRE(server
+              .post(events, R"({"metadata":{"name":"e"},"reason":"x","involvedObject":
+      {"kind":"Pod","name":"p","namespace":"default"},"lastTimestamp":"2026-01-02T03:04:05Z"})")
+              .code == 201);
+  server.clock.advance(std::chrono::minutes(50));
+  testing::run_ready(server.io);
+  CHECK(server.get(events + "/e").code == 200);
+  for (int i = 0; i < 5; ++i) {
+    server.clock.advance(std::chrono::minutes(5));
+    testing::run_ready(server.io);
+  }
+  CHECK(server.get(events + "/e").code == 404);
+}
+
+TEST_CASE("protobuf bodies are taken and given") {
+  Server server;
+  std::ifstream file(std::string(KOI_SHARED_DIR) + "/codec-vectors/core.v1.ConfigMap.pb",
+                     std::ios::binary);
+  if (!file) {
+    MESSAGE("skipped: no codec vectors on this machine");
+    return;
+  }
+  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const std::vector<std::pair<std::string, std::string>> headers{
+      {"Content-Type", "application/vnd.kubernetes.protobuf"},
+      {"Accept", "application/vnd.kubernetes.protobuf,application/json"}};
+  const auto refused = server.ask(http::Method::post, config_maps, bytes, headers);
+  // Its namespace and resourceVersion are not ours.
+  CHECK(refused.code == 400);
+  CHECK(refused.text.starts_with(std::string_view("k8s\0", 4)));
+  server.post(config_maps, R"({"metadata":{"name":"a"},"data":{"k":"v"}})");
+  const auto got = server.ask(http::Method::get, std::string(config_maps) + "/a", "", headers);
+  server.ask(http::Method::delete_, std::string(config_maps) + "/a");
+  auto value = api::decode_protobuf(got.text, api::builtin_schema());
+  REQUIRE(value);
+  json::erase(*value, {"metadata", "resourceVersion"});
+  auto again = api::encode_protobuf(*value, api::builtin_schema());
+  REQUIRE(again);
+  CHECK(server.ask(http::Method::post, config_maps, *again, headers).code == 201);
+  CHECK(json::string_at(server.get(std::string(config_maps) + "/a").value, {"data", "k"}) == "v");
+}
+
+TEST_CASE("YAML bodies are taken") {
+  Server server;
+  const auto made =
+      server.ask(http::Method::post, config_maps, "metadata:\n  name: a\ndata:\n  k: v\n",
+                 {{"Content-Type", "application/yaml"}});
+  CHECK(made.code == 201);
+  CHECK(json::string_at(made.value, {"data", "k"}) == "v");
 }

@@ -96,9 +96,6 @@ json::Value marked(const Resource& resource, const json::Value& before, const De
 }  // namespace
 
 Outcome<Removed> Operations::remove(const Call& call, const DeleteQuery& query) {
-  if (auto admitted = doors_.admission.admit_removal(call); !admitted) {
-    co_return std::unexpected(admitted.error());
-  }
   for (int i = 0;; ++i) {
     const auto current = find(call);
     if (!current) co_return std::unexpected(api::not_found_status(call.about()));
@@ -114,6 +111,9 @@ Outcome<Removed> Operations::remove_once(const Call& call, const DeleteQuery& qu
                                          const datastore::EntryPtr& current) {
   const Resource& resource = *call.resource;
   const json::Value& before = current->object->value();
+  if (auto admitted = doors_.admission.admit_removal(call, before); !admitted) {
+    co_return std::unexpected(admitted.error());
+  }
   if (auto checked = check_preconditions(call, query, *current->object); !checked) {
     co_return std::unexpected(checked.error());
   }

@@ -115,11 +115,13 @@ StatusOr<json::Value> answer_rules(const Call& call, json::Value review, const R
     if (!rule.names.empty()) entry["resourceNames"] = to_array(rule.names);
     resource_rules.emplace_back(std::move(entry));
   };
-  if (call.user.is_master()) {
+  const auth::PolicyRules rules = doors.authorizer.snapshot()->rules_of(call.user, name_space);
+  // Masters need no role; they usually have one all the same.
+  if (call.user.is_master() && rules.empty()) {
     add({.verbs = {"*"}, .groups = {"*"}, .resources = {"*"}});
     add({.verbs = {"*"}, .paths = {"*"}});
   }
-  for (const auto& rule : doors.authorizer.snapshot()->rules_of(call.user, name_space)) add(rule);
+  for (const auto& rule : rules) add(rule);
   review.as_object()["status"] = {{"resourceRules", std::move(resource_rules)},
                                   {"nonResourceRules", std::move(path_rules)},
                                   {"incomplete", false}};

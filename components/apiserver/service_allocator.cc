@@ -79,7 +79,7 @@ void set_addresses(json::Value& service, const std::string& address) {
 }  // namespace
 
 ServiceClaim::~ServiceClaim() {
-  if (owner_ == nullptr) return;
+  if (owner_ == nullptr || held_) return;
   const std::lock_guard lock(owner_->mutex_);
   for (const std::uint32_t address : addresses_) owner_->addresses_.erase(address);
   for (const int port : ports_) owner_->ports_.erase(port);

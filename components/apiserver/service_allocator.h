@@ -15,24 +15,30 @@ namespace koi::apiserver {
 
 class ServiceAllocator;
 
-// Addresses and ports taken for one write; given back when it is dropped without keep().
+// Addresses and ports taken for one write; given back when it is dropped, unless the write is under
+// way or done: what may be stored stays taken.
 class ServiceClaim {
  public:
   ServiceClaim() = default;
   ServiceClaim(ServiceClaim&& other) noexcept
       : owner_(std::exchange(other.owner_, nullptr)),
         addresses_(std::move(other.addresses_)),
-        ports_(std::move(other.ports_)) {}
+        ports_(std::move(other.ports_)),
+        held_(other.held_) {}
   ServiceClaim& operator=(ServiceClaim&&) = delete;
   ~ServiceClaim();
 
-  void keep() { owner_ = nullptr; }
+  // The write begins: a task that is cancelled from here on no longer knows how it ends.
+  void hold() { held_ = true; }
+  // The write failed.
+  void give_back() { held_ = false; }
 
  private:
   friend class ServiceAllocator;
   ServiceAllocator* owner_ = nullptr;
   std::vector<std::uint32_t> addresses_;
   std::vector<int> ports_;
+  bool held_ = false;
 };
 
 // Which cluster addresses and node ports are taken. Rebuilt from the services at start. IPv4. Any

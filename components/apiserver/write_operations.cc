@@ -117,14 +117,15 @@ Outcome<Written> Operations::commit_new(const Call& given, json::Value object) {
   write.expected = 0;
   write.durability = durability_of(*call.resource, nullptr, &object);
   write.make = maker_of(std::move(object));
+  claim->hold();
   auto entry = co_await doors_.store.commit(std::move(write));
   if (!entry) {
+    claim->give_back();
     if (entry.error().code == base::Code::conflict) {
       co_return std::unexpected(api::already_exists_status(call.about()));
     }
     co_return std::unexpected(store_status(entry.error(), call));
   }
-  claim->keep();
   co_return Written{(*entry)->object, true};
 }
 
@@ -227,14 +228,15 @@ Outcome<Written> Operations::commit_over(const Call& call, const datastore::Entr
   }
   write.durability = durability_of(resource, &before, &object);
   write.make = maker_of(std::move(object));
+  claim->hold();
   auto entry = co_await doors_.store.commit(std::move(write));
   if (!entry) {
+    claim->give_back();
     if (entry.error().code == base::Code::not_found) {
       co_return std::unexpected(api::modified_status(call.about()));
     }
     co_return std::unexpected(store_status(entry.error(), call));
   }
-  claim->keep();
   doors_.admission.settled(resource, before, &(*entry)->object->value());
   co_return Written{(*entry)->object};
 }
