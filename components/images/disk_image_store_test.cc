@@ -92,7 +92,7 @@ class StoppingFiles final : public base::Files {
 
 // A store in a directory of its own, with everything it stands on.
 struct Shelf {
-  TemporaryDirectory directory;
+  TemporaryDirectory directory{TemporaryDirectory::Where::memory};
   boost::asio::io_context io;
   std::unique_ptr<base::Files> files = base::make_os_files();
   base::BlockingPool pool{"images", 0};
@@ -375,6 +375,24 @@ TEST_CASE("tampered and truncated archives name the layer and change nothing") {
   CHECK(shelf.store->list().size() == 1);
   shelf.open();
   CHECK(shelf.store->list().size() == 1);
+}
+
+TEST_CASE("random damage of what describes an image is survived") {
+  Shelf shelf;
+  const ArchiveFiles oci = oci_layout({nginx()});
+  const ArchiveFiles docker = docker_archive({nginx()});
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    CAPTURE(seed);
+    ArchiveFiles files = oci;
+    files["index.json"] = damaged(files["index.json"], seed);
+    (void)shelf.error(pack(files));
+    files = docker;
+    files["manifest.json"] = damaged(files["manifest.json"], seed);
+    (void)shelf.error(pack(files));
+  }
+  shelf.open();
+  REQUIRE(shelf.import_file(pack(oci)));
+  CHECK(read_file(shelf.store->find("nginx")->layers[2] / "bin/nginx") == "one");
 }
 
 TEST_CASE("a config cannot claim a layer that its blob is not") {

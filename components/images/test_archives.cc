@@ -1,6 +1,7 @@
 #include "images/test_archives.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -111,8 +112,11 @@ std::string zstd(std::string_view bytes) {
   return out;
 }
 
-TemporaryDirectory::TemporaryDirectory() {
-  std::string name = (std::filesystem::temp_directory_path() / "koi-images-XXXXXX").string();
+TemporaryDirectory::TemporaryDirectory(Where where) {
+  const base::Path memory = "/dev/shm";
+  const bool in_memory = where == Where::memory && ::access(memory.c_str(), W_OK) == 0;
+  const base::Path parent = in_memory ? memory : std::filesystem::temp_directory_path();
+  std::string name = (parent / "koi-images-XXXXXX").string();
   CHECK_THAT(::mkdtemp(name.data()) != nullptr, "temporary directory");
   path_ = name;
 }
@@ -120,6 +124,25 @@ TemporaryDirectory::TemporaryDirectory() {
 TemporaryDirectory::~TemporaryDirectory() {
   std::error_code ignored;
   std::filesystem::remove_all(path_, ignored);
+}
+
+std::string damaged(std::string bytes, std::uint64_t seed) {
+  std::uint64_t state = seed * 0x9e3779b97f4a7c15ULL + 1;
+  auto next = [&state] {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state;
+  };
+  constexpr std::string_view favourites(
+      "\0/.\xff"
+      "0157;\n =",
+      12);
+  for (std::uint64_t i = next() % 6 + 1; i > 0; --i) {
+    char& byte = bytes[next() % bytes.size()];
+    byte = next() % 2 == 0 ? static_cast<char>(next()) : favourites[next() % favourites.size()];
+  }
+  return bytes;
 }
 
 void write_file(const base::Path& path, std::string_view bytes) {

@@ -27,10 +27,11 @@ std::string make_tar(const std::vector<TarEntry>& entries);
 std::string gzip(std::string_view bytes);
 std::string zstd(std::string_view bytes);
 
-// Deletes itself.
+// Deletes itself. In memory where the machine has such a place and syncing would only cost time.
 class TemporaryDirectory {
  public:
-  TemporaryDirectory();
+  enum class Where { disk, memory };
+  explicit TemporaryDirectory(Where where = Where::disk);
   ~TemporaryDirectory();
   TemporaryDirectory(const TemporaryDirectory&) = delete;
   TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
@@ -40,6 +41,9 @@ class TemporaryDirectory {
  private:
   base::Path path_;
 };
+
+// The same bytes with a few of them changed, the same ones for the same seed.
+std::string damaged(std::string bytes, std::uint64_t seed);
 
 void write_file(const base::Path& path, std::string_view bytes);
 std::string read_file(const base::Path& path);

@@ -298,4 +298,21 @@ TEST_CASE("every truncation and most damage is an error, none a crash") {
   }
 }
 
+TEST_CASE("random damage never leaves the tree") {
+  TarEntry pax = file("short", "content");
+  pax.pax["path"] = "pax/" + std::string(150, 'p');
+  pax.pax["mtime"] = "1200000000.5";
+  pax.pax["SCHILY.xattr.user.color"] = "red";
+  const std::string tar =
+      make_tar({node('5', "d"), file("d/a", std::string(600, 'a')), pax,
+                node('2', "up", "../outside"), file("d/.wh.gone", ""), node('1', "hard", "d/a"),
+                node('6', "pipe"), file("d/.wh..wh..opq", ""), file("up2/x", "x")});
+  for (std::uint64_t seed = 0; seed < 150; ++seed) {
+    CAPTURE(seed);
+    Playground ground;
+    (void)ground.unpack(damaged(tar, seed));
+    CHECK(ground.untouched());
+  }
+}
+
 }  // namespace koi::images
