@@ -79,7 +79,7 @@ bool ClusterState::set_node(const api::ObjectPtr& object) {
     node.pods_max = parsed ? parsed->value() : json::int_at(*pods, {}, 0);
   }
   node.unschedulable = json::bool_at(value, {"spec", "unschedulable"});
-  node.taints = read_taints(value);
+  node.taints = client::read_taints(value);
   return true;
 }
 

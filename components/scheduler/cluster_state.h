@@ -18,7 +18,7 @@ struct NodeState {
   ScoringRequest scoring_requested{};
   std::int64_t pods_max = 0;
   bool unschedulable = false;
-  std::vector<Taint> taints{};
+  std::vector<client::Taint> taints{};
   std::vector<PodFactsPtr> pods{};
 
   bool is_present() const { return object != nullptr; }

@@ -45,12 +45,12 @@ std::string_view reason_text(Reason reason) {
 }
 
 bool tolerates_unschedulable(const PodFacts& pod) {
-  const Taint taint{.key = "node.kubernetes.io/unschedulable", .effect = "NoSchedule"};
+  const client::Taint taint{.key = "node.kubernetes.io/unschedulable", .effect = "NoSchedule"};
   return taint.is_tolerated_by(pod.tolerations);
 }
 
 bool tolerates_taints(const PodFacts& pod, const NodeState& node) {
-  return std::all_of(node.taints.begin(), node.taints.end(), [&pod](const Taint& taint) {
+  return std::all_of(node.taints.begin(), node.taints.end(), [&pod](const client::Taint& taint) {
     return taint.effect == "PreferNoSchedule" || taint.is_tolerated_by(pod.tolerations);
   });
 }
@@ -96,14 +96,7 @@ ReasonSet check_resources(const PodFacts& pod, const NodeState& node) {
 }  // namespace
 
 bool matches_node_affinity(const PodFacts& pod, const NodeState& node) {
-  for (const auto& [key, value] : pod.node_selector) {
-    const json::Value* label = node.label(key);
-    if (label == nullptr || json::string_at(*label, {}) != value) return false;
-  }
-  if (!pod.has_required_terms) return true;
-  return std::any_of(
-      pod.required_terms.begin(), pod.required_terms.end(),
-      [&node](const NodeTerm& term) { return matches_term(term, node.name, node.labels()); });
+  return pod.wishes.accepts(node.name, node.labels());
 }
 
 ReasonSet filter(const PodFacts& pod, const NodeState& node) {
@@ -111,8 +104,9 @@ ReasonSet filter(const PodFacts& pod, const NodeState& node) {
   if (!node.taints.empty() && !tolerates_taints(pod, node)) {
     return bit(Reason::untolerated_taint);
   }
-  const bool selects = !pod.node_selector.empty() || pod.has_required_terms;
-  if (selects && !matches_node_affinity(pod, node)) return bit(Reason::node_affinity);
+  if (!pod.wishes.is_everywhere() && !matches_node_affinity(pod, node)) {
+    return bit(Reason::node_affinity);
+  }
   if (!pod.host_ports.empty() && !has_free_ports(pod, node)) return bit(Reason::host_ports);
   return check_resources(pod, node);
 }

@@ -7,39 +7,10 @@
 
 #include "api/object.h"
 #include "api/selectors.h"
+#include "client/node_terms.h"
 #include "scheduler/resources.h"
 
 namespace koi::scheduler {
-
-// One condition of a node selector term, on a label or (matchFields) on the node's name.
-struct NodeRequirement {
-  enum class Operator { in, not_in, exists, does_not_exist, greater_than, less_than };
-  std::string key{};
-  Operator op = Operator::in;
-  std::vector<std::string> values{};
-  bool on_name = false;
-};
-
-// All requirements must hold. A term without any matches no node.
-struct NodeTerm {
-  std::vector<NodeRequirement> requirements{};
-  std::int64_t weight = 0;  // of a preferred term
-};
-
-struct Toleration {
-  std::string key{};  // empty with exists: every taint
-  std::string value{};
-  std::string effect{};  // empty: every effect
-  bool exists = false;
-};
-
-struct Taint {
-  std::string key{};
-  std::string value{};
-  std::string effect{};
-
-  bool is_tolerated_by(const std::vector<Toleration>& tolerations) const;
-};
 
 struct HostPort {
   std::string ip{};  // "0.0.0.0": every address
@@ -78,11 +49,9 @@ struct PodFacts {
   std::int64_t priority = 0;
   Resources requests{};
   ScoringRequest scoring{};
-  std::vector<std::pair<std::string, std::string>> node_selector{};
-  bool has_required_terms = false;
-  std::vector<NodeTerm> required_terms{};  // one of them must match
-  std::vector<NodeTerm> preferred_terms{};
-  std::vector<Toleration> tolerations{};
+  client::NodeWishes wishes{};
+  std::vector<client::NodeTerm> preferred_terms{};
+  std::vector<client::Toleration> tolerations{};
   std::vector<HostPort> host_ports{};
   std::vector<PodTerm> pod_affinity{};
   std::vector<PodTerm> pod_anti_affinity{};
@@ -97,10 +66,5 @@ struct PodFacts {
 using PodFactsPtr = std::shared_ptr<const PodFacts>;
 
 PodFactsPtr read_pod(const api::ObjectPtr& pod);
-
-std::vector<Taint> read_taints(const json::Value& node);
-
-// Whether the node's name and labels satisfy the term.
-bool matches_term(const NodeTerm& term, std::string_view node_name, const json::Object& labels);
 
 }  // namespace koi::scheduler

@@ -40,14 +40,15 @@ std::int64_t preferred_weight(const PodFacts& pod, const NodeState& node) {
   std::int64_t sum = 0;
   for (const auto& term : pod.preferred_terms) {
     // Unlike a required term, an empty preferred one matches every node.
-    const bool matches = term.requirements.empty() || matches_term(term, node.name, node.labels());
+    const bool matches =
+        term.requirements.empty() || client::matches_term(term, node.name, node.labels());
     if (matches) sum += term.weight;
   }
   return sum;
 }
 
 std::int64_t soft_taints(const PodFacts& pod, const NodeState& node) {
-  return std::count_if(node.taints.begin(), node.taints.end(), [&pod](const Taint& taint) {
+  return std::count_if(node.taints.begin(), node.taints.end(), [&pod](const client::Taint& taint) {
     return taint.effect == "PreferNoSchedule" && !taint.is_tolerated_by(pod.tolerations);
   });
 }

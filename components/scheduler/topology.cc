@@ -60,7 +60,7 @@ bool TopologyView::is_eligible(const SpreadConstraint& constraint, const NodeSta
   }
   if (constraint.honor_affinity && !matches_node_affinity(pod_, node)) return false;
   if (!constraint.honor_taints) return true;
-  return std::all_of(node.taints.begin(), node.taints.end(), [this](const Taint& taint) {
+  return std::all_of(node.taints.begin(), node.taints.end(), [this](const client::Taint& taint) {
     return taint.effect == "PreferNoSchedule" || taint.is_tolerated_by(pod_.tolerations);
   });
 }
