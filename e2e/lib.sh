@@ -69,9 +69,10 @@ start_node() {
   work=$(mktemp -d "${TMPDIR:-/tmp}/koi-e2e-$node-XXXXXX")
   ip netns add "$netns"
   ip -n "$netns" link set lo up
-  ip -n "$netns" link add uplink type dummy
+  ip -n "$netns" link add uplink type veth peer name outside
   ip -n "$netns" addr add 192.0.2.10/24 dev uplink
   ip -n "$netns" link set uplink up
+  ip -n "$netns" link set outside up
   ip -n "$netns" route add default via 192.0.2.1
   mkdir -p "$work/data/agent/images"
   trap 'clean_up' EXIT
@@ -81,7 +82,7 @@ start_node() {
 # (Re)starts koi in the namespace; returns once the API is ready.
 run_node() {
   # shellcheck disable=SC2024
-  ip netns exec "$netns" "$KOI" server --data-dir "$work/data" --node-name "$node" \
+  nsenter --net="/run/netns/$netns" "$KOI" server --data-dir "$work/data" --node-name "$node" \
     --config "$work/none.yaml" --write-kubeconfig "$work/koi.yaml" "$@" >>"$work/koi.log" 2>&1 &
   koi_pid=$!
   eventually 20 api_ready || { tail -20 "$work/koi.log" >&2; fail "koi did not become ready"; }
@@ -91,7 +92,8 @@ api_ready() {
   kill -0 "$koi_pid" && in_node curl -sfk --max-time 2 https://127.0.0.1:6443/readyz
 }
 
-in_node() { ip netns exec "$netns" "$@"; }
+# Unlike `ip netns exec`, this leaves /sys as it is: control groups are mounted there.
+in_node() { nsenter --net="/run/netns/$netns" "$@"; }
 
 k() { in_node "${KUBECTL:?}" --kubeconfig "$work/koi.yaml" "$@"; }
 

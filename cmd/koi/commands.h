@@ -5,6 +5,7 @@ namespace koi::cmd {
 
 int run_server_command(int argc, char** argv);
 int run_image_command(int argc, char** argv);
+int run_killall_command(int argc, char** argv);
 int run_version_command(int argc, char** argv);
 int run_runtime_command(int argc, char** argv);
 int run_shim(int argc, char** argv);

@@ -19,10 +19,12 @@ struct Command {
 constexpr std::array commands{
     Command{"server", koi::cmd::run_server_command, "run the control plane, and a node with it"},
     Command{"image", koi::cmd::run_image_command, "import and list this node's images"},
+    Command{"killall", koi::cmd::run_killall_command,
+            "end every pod of this node, koi being stopped"},
     Command{"version", koi::cmd::run_version_command, "print the version"},
     Command{"runtime", koi::cmd::run_runtime_command, "run containers from OCI bundles"},
     Command{"shim", koi::cmd::run_shim, ""},
-    Command{"unpack", koi::cmd::run_unpack, ""},
+    Command{"unpack-layer", koi::cmd::run_unpack, ""},
 };
 
 // The lookup modules of the host cannot be loaded into a static executable: files and DNS only.
@@ -33,7 +35,8 @@ void pin_name_lookups() {
 }
 
 int print_help(std::FILE* out) {
-  std::fputs("koi: a Kubernetes cluster in one executable\n\nusage: koi COMMAND [OPTIONS]\n\n", out);
+  std::fputs("koi: a Kubernetes cluster in one executable\n\nusage: koi COMMAND [OPTIONS]\n\n",
+             out);
   for (const Command& command : commands) {
     if (command.help.empty()) continue;
     std::fprintf(out, "  %-10.*s %.*s\n", static_cast<int>(command.name.size()),

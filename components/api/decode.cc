@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <utility>
 
 #include "api/base64.h"
 #include "api/quantity.h"
@@ -374,19 +375,23 @@ bool Decoder::string(Value& value, const Shape& shape) {
   return value.is_string() || mismatch(json_kind(value), go_type(shape));
 }
 
+namespace {
+
+// Values that programs made, unlike parsed ones, may hold small numbers as unsigned.
+void make_signed(Value& value) {
+  if (!value.is_uint64() || !std::in_range<std::int64_t>(value.get_uint64())) return;
+  value = static_cast<std::int64_t>(value.get_uint64());
+}
+
+}  // namespace
+
 bool Decoder::integer(Value& value, const Shape& shape) {
+  make_signed(value);
   if (value.is_int64()) {
     const std::int64_t number = value.get_int64();
     if (shape.kind == ShapeKind::int64) return true;
     if (number >= std::numeric_limits<std::int32_t>::min() &&
         number <= std::numeric_limits<std::int32_t>::max()) {
-      return true;
-    }
-  } else if (value.is_uint64() && shape.kind == ShapeKind::int64) {
-    constexpr auto max = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-    const std::uint64_t number = value.get_uint64();
-    if (number <= max) {
-      value = static_cast<std::int64_t>(number);
       return true;
     }
   }
@@ -445,6 +450,7 @@ bool Decoder::quantity(Value& value) {
 
 bool Decoder::int_or_string(Value& value) {
   if (value.is_string()) return true;
+  make_signed(value);
   if (value.is_int64() && value.get_int64() >= std::numeric_limits<std::int32_t>::min() &&
       value.get_int64() <= std::numeric_limits<std::int32_t>::max()) {
     return true;

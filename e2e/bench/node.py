@@ -39,7 +39,8 @@ class Node:
         self.options = options
         self.process = None
         self.ip("netns", "add", self.namespace)
-        for command in ("link set lo up", "link add uplink type dummy", "addr add 192.0.2.10/24 dev uplink",
+        for command in ("link set lo up", "link add uplink type veth peer name outside", "link set outside up",
+                        "addr add 192.0.2.10/24 dev uplink",
                         "link set uplink up", "route add default dev uplink"):
             self.ip("-n", self.namespace, *command.split())
         self.home = os.open("/proc/self/ns/net", os.O_RDONLY)

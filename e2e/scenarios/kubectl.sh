@@ -52,7 +52,7 @@ no_pods() { [ -z "$(k get pods -l app=web -o name)" ]; }
 
 watch_pods() {
   local pid
-  ip netns exec "$netns" "$KUBECTL" --kubeconfig "$work/koi.yaml" get pods -o wide -w >"$work/watch" 2>&1 &
+  in_node "$KUBECTL" --kubeconfig "$work/koi.yaml" get pods -o wide -w >"$work/watch" 2>&1 &
   pid=$!
   eventually 10 grep -q Running "$work/watch" || fail "get -w shows nothing"
   k delete pod --wait=false "$(k get pods -l app=web -o name | head -1 | cut -d/ -f2)" >/dev/null
@@ -66,7 +66,7 @@ follow_logs() {
   local pod ip pid
   pod=$(k get pods -l app=web --field-selector=status.phase=Running -o jsonpath='{.items[0].metadata.name}')
   ip=$(k get pod "$pod" -o jsonpath='{.status.podIP}')
-  ip netns exec "$netns" "$KUBECTL" --kubeconfig "$work/koi.yaml" logs -f "$pod" >"$work/logs" 2>&1 &
+  in_node "$KUBECTL" --kubeconfig "$work/koi.yaml" logs -f "$pod" >"$work/logs" 2>&1 &
   pid=$!
   in_node curl -sS --max-time 5 "http://$ip/followed" >/dev/null
   eventually 10 grep -q 'GET /followed' "$work/logs" || fail "logs -f shows no request"
