@@ -1,6 +1,7 @@
 #include "linux/netlink_socket.h"
 
 #include <linux/netlink.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -72,11 +73,19 @@ void for_each_message(std::string_view datagram,
 
 }  // namespace
 
-base::Result<NetlinkSocket> NetlinkSocket::open(int protocol) {
+base::Result<NetlinkSocket> NetlinkSocket::open(int protocol, std::uint32_t groups) {
   UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
   if (!fd) return fail_errno("open netlink socket");
   const int on = 1;
   (void)::setsockopt(fd.get(), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
+  if (groups != 0) {
+    sockaddr_nl own{};
+    own.nl_family = AF_NETLINK;
+    own.nl_groups = groups;
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&own), sizeof(own)) != 0) {
+      return fail_errno("subscribe to netlink");
+    }
+  }
   return NetlinkSocket(std::move(fd));
 }
 
@@ -178,6 +187,14 @@ base::Result<std::vector<std::string>> NetlinkSocket::dump(NetlinkMessage messag
   }
   if (!verdict) return base::fail(std::move(verdict).error());
   return answers;
+}
+
+void NetlinkSocket::wait_for_news(std::chrono::milliseconds timeout) {
+  pollfd ready{.fd = fd_.get(), .events = POLLIN, .revents = 0};
+  if (::poll(&ready, 1, static_cast<int>(timeout.count())) <= 0) return;
+  // Also when some were lost (ENOBUFS) there is something to look up.
+  while (receive(MSG_DONTWAIT)) {
+  }
 }
 
 base::Result<> NetlinkSocket::send_batch(std::vector<NetlinkMessage> messages) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,7 +17,8 @@ namespace koi::linux {
 class NetlinkSocket {
  public:
   // `protocol` is NETLINK_ROUTE or NETLINK_NETFILTER.
-  static base::Result<NetlinkSocket> open(int protocol);
+  // `groups` are RTMGRP_* to hear of changes by wait_for_news().
+  static base::Result<NetlinkSocket> open(int protocol, std::uint32_t groups = 0);
   static base::Result<NetlinkSocket> open_in(int net_namespace, int protocol);
 
   // Sends and waits for the kernel's verdict. The error's code tells not_found (ENOENT, ENODEV,
@@ -28,6 +30,9 @@ class NetlinkSocket {
 
   // Sends a dump request and returns the answers: each without its nlmsghdr.
   base::Result<std::vector<std::string>> dump(NetlinkMessage message);
+
+  // Returns when something changed, or after `timeout`. What it was must be looked up.
+  void wait_for_news(std::chrono::milliseconds timeout);
 
   // Sends messages in one datagram and returns the first error that any of them caused. The kernel
   // works on nf_tables batches while they are sent, so none is outstanding afterwards.

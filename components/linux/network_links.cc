@@ -7,10 +7,13 @@
 
 #include <algorithm>
 
+#include "linux/process.h"
+
 namespace koi::linux {
 
 namespace {
 
+constexpr std::uint8_t operstate_up = 6;  // IF_OPER_UP, whose header clashes with <net/if.h>
 constexpr std::uint16_t creating = NLM_F_CREATE | NLM_F_EXCL;
 
 ifinfomsg link_header(int index, unsigned flags = 0) {
@@ -41,6 +44,7 @@ Link read_link(std::string_view answer) {
   };
   auto read = [&](std::uint16_t type, std::string_view value) {
     if (type == IFLA_IFNAME) link.name = value.substr(0, value.find('\0'));
+    if (type == IFLA_OPERSTATE) link.operational = read_as<std::uint8_t>(value) == operstate_up;
     if (type == IFLA_MTU) link.mtu = read_as<std::uint32_t>(value);
     if (type == IFLA_MASTER) link.master = read_as<int>(value);
     if (type == IFLA_ADDRESS && value.size() == link.mac.size()) {
@@ -140,6 +144,23 @@ base::Result<> NetworkLinks::set_up(int link) {
   NetlinkMessage message(RTM_NEWLINK, 0);
   message.header(link_header(link, IFF_UP));
   return during(socket_.ask(std::move(message)), "set link up");
+}
+
+base::Result<> NetworkLinks::wait_until_operational(const std::string& name,
+                                                    std::chrono::milliseconds timeout) {
+  auto news = NetlinkSocket::open(NETLINK_ROUTE, RTMGRP_LINK);
+  if (!news) return base::fail(std::move(news).error());
+  const auto deadline = monotonic_time() + timeout;
+  while (true) {
+    auto link = find(name);
+    if (!link) return base::fail(std::move(link).error());
+    if (link->operational) return {};
+    const auto left = deadline - monotonic_time();
+    if (left <= std::chrono::nanoseconds(0)) {
+      return base::fail(base::Code::timeout, "link '" + name + "' does not get ready");
+    }
+    news->wait_for_news(std::chrono::ceil<std::chrono::milliseconds>(left));
+  }
 }
 
 base::Result<> NetworkLinks::set_mtu(int link, std::uint32_t mtu) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,8 +20,9 @@ using MacAddress = std::array<std::uint8_t, 6>;
 struct Link {
   int index = 0;
   std::string name;
-  std::string kind;  // "bridge", "veth", ...; empty for hardware and loopback
-  bool up = false;   // administratively
+  std::string kind;          // "bridge", "veth", ...; empty for hardware and loopback
+  bool up = false;           // administratively
+  bool operational = false;  // passes packets
   std::uint32_t mtu = 0;
   int master = 0;  // index of the bridge it is a port of
   MacAddress mac{};
@@ -60,6 +62,9 @@ class NetworkLinks {
   // `name` comes up at once, its peer by set_up() in its own namespace.
   base::Result<> add_veth(const VethPair& pair);
   base::Result<> set_up(int link);
+  // Returns once a link that is up passes packets, which the kernel arranges in the background:
+  // what is sent earlier is lost. Fails with timeout.
+  base::Result<> wait_until_operational(const std::string& name, std::chrono::milliseconds timeout);
   base::Result<> set_mtu(int link, std::uint32_t mtu);
   // Lets a bridge send a frame back through the port that it came from.
   base::Result<> set_hairpin(int link);

@@ -100,6 +100,11 @@ TEST_CASE("links, addresses and routes are made and seen") {
   CHECK(eth0->mtu == 1400);
   REQUIRE(inside->set_up(eth0->index));
   CHECK(inside->find("eth0")->up);
+  const auto waited = in_net_namespace(outer->get(), [&] {
+    return links->wait_until_operational("port0", std::chrono::milliseconds(5'000));
+  });
+  CHECK(waited);
+  CHECK(links->find("port0")->operational);
   REQUIRE(inside->set_up(inside->find("lo")->index));
   CHECK(inside->find("lo")->up);
   REQUIRE(inside->add_address({eth0->index, range("10.0.0.2/24")}));

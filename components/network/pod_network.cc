@@ -4,7 +4,7 @@
 #include <linux/netlink.h>
 
 #include <algorithm>
-#include <cstring>
+#include <chrono>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -27,6 +27,7 @@ const std::string pod_link_name = "eth0";
 constexpr std::uint32_t mtu_default = 1500;
 // Marks the host ends of pods' links: the kernel removes hundreds of a group as fast as one.
 constexpr std::uint32_t link_group = 0x6b6f69;
+constexpr auto link_ready_timeout = std::chrono::milliseconds(5'000);
 constexpr std::size_t state_bytes_max = 16 * 1024 * 1024;
 
 // Follows from the address, so that neighbours need not forget when an address gets a new owner.
@@ -342,7 +343,14 @@ base::Result<> KernelPodNetwork::connect(const std::string& pod_uid, int net_nam
   const linux::LinkAddress address{.link = inner->index, .range = {plan.address, plan.bits}};
   if (auto added = inside.add_address(address); !added) return added;
   const linux::Route route{.target = {}, .gateway = plan.gateway, .link = inner->index};
-  return inside.set_route(route);
+  if (auto set = inside.set_route(route); !set) return set;
+  // The pod's first packets must not be lost: whoever sends them waits a second to try again.
+  // The bridge has a carrier only since its first port does.
+  for (const std::string& link : {host_link, bridge_name}) {
+    auto ready = links->wait_until_operational(link, link_ready_timeout);
+    if (!ready) return ready;
+  }
+  return {};
 }
 
 base::Result<> KernelPodNetwork::open_host_ports(const linux::IpAddress& pod,

@@ -29,6 +29,9 @@ namespace {
 
 using linux::UniqueFd;
 
+// On a busy machine; a packet that is lost costs one second of it.
+constexpr int patience_ms = 5'000;
+
 struct Pod {
   std::string uid;
   UniqueFd space;
@@ -132,12 +135,12 @@ std::string reach(const UniqueFd& server, const std::string& ip, std::uint16_t p
   const sockaddr_in address = socket_address(ip, port);
   (void)::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
   pollfd ready{.fd = server.get(), .events = POLLIN, .revents = 0};
-  if (::poll(&ready, 1, 1'000) != 1) return "";
+  if (::poll(&ready, 1, patience_ms) != 1) return "";
   sockaddr_in peer{};
   socklen_t size = sizeof(peer);
   const UniqueFd connection(::accept(server.get(), reinterpret_cast<sockaddr*>(&peer), &size));
   pollfd connected{.fd = client.get(), .events = POLLOUT, .revents = 0};
-  if (!connection || ::poll(&connected, 1, 1'000) != 1) return "";
+  if (!connection || ::poll(&connected, 1, patience_ms) != 1) return "";
   char text[INET_ADDRSTRLEN];
   return ::inet_ntop(AF_INET, &peer.sin_addr, text, sizeof(text));
 }
