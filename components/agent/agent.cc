@@ -48,7 +48,7 @@ struct Agent::Impl {
   void pod_changed(const api::ObjectPtr& before, const api::ObjectPtr& after);
   void begin(const api::ObjectPtr& pod, const std::optional<runtime::PodState>& running);
   void dispatch(const runtime::RuntimeEvent& event);
-  void network_ready();
+  base::Task<> open_network();
   void reference_changed(const std::string& name_space, const ReferenceKey& key);
   void announce_containers();
   PodWorker* find_worker(const std::string& uid) const;
@@ -64,6 +64,8 @@ struct Agent::Impl {
   client::Informer pods;
   client::Informer services;
   WorkerContext context;
+  base::Event network_event;
+  bool network_up = false;
   NodeKeeper node;
   std::vector<std::weak_ptr<std::function<void()>>> listeners;
   std::map<std::string, std::shared_ptr<PodWorker>> workers;
@@ -86,7 +88,11 @@ Agent::Impl::Impl(AgentDoors doors_in, AgentOptions options_in, base::Executor e
       services(doors.api, doors.clock, doors.random, executor, all_services()),
       context{doors,    options, AgentPaths(options.data_dir, options.log_dir), events, references,
               services, executor},
-      node(doors, options, events, executor, [this] { network_ready(); }) {
+      network_event(executor),
+      node(doors, options, events, executor, [this] {
+        network_up = true;
+        network_event.notify_all();
+      }) {
   const auto capacity = doors.machine.capacity();
   context.memory_bytes = capacity.memory_bytes;
   context.cpu_milli = capacity.cpu_milli;
@@ -101,6 +107,7 @@ base::Task<> Agent::Impl::run() {
   co_await services.wait_synced();
   adopt(running);
   tasks.spawn("agent.runtime", follow_runtime());
+  tasks.spawn("agent.network", open_network());
   co_await remove_orphans(std::move(running));
   co_await remove_stale_directories();
 }
@@ -218,7 +225,16 @@ base::Task<> Agent::Impl::run_worker(std::string uid, std::shared_ptr<PodWorker>
   announce_containers();
 }
 
-void Agent::Impl::network_ready() {
+// Lets pods be attached once the network is up and what it kept for pods of the past is given back.
+base::Task<> Agent::Impl::open_network() {
+  while (!network_up) co_await network_event.wait();
+  std::vector<std::string> live;
+  for (const auto& [uid, worker] : workers) live.push_back(uid);
+  const auto reclaimed = co_await doors.network.reclaim(std::move(live));
+  if (!reclaimed) {
+    base::log::warn("network.not_reclaimed",
+                    {{"error", reclaimed.error().message}, {"next", "the next start tries again"}});
+  }
   context.network_started = true;
   for (const auto& [uid, worker] : workers) worker->network_changed();
 }

@@ -135,7 +135,7 @@ TEST_CASE("a volume waits for its ConfigMap and follows it") {
   fixture.world.api.put(config_maps, make_config_map("settings", "one"));
   fixture.world.settle();
   CHECK(fixture.phase("web") == "Running");
-  const std::string volume = "/data/agent/pods/uid-web/volumes/cfg";
+  const std::string volume = "/data/pods/uid-web/volumes/cfg";
   CHECK(fixture.disk.volumes[volume]["key"].content == "one");
   fixture.world.api.put(config_maps, make_config_map("settings", "two"));
   fixture.world.settle();

@@ -68,7 +68,7 @@ TEST_CASE("a pod with one container goes running and ready") {
   const auto* spec = fixture.runtime.find_spec("uid-web", "app");
   REQUIRE(spec);
   CHECK(spec->log_path == "/logs/default_web_uid-web/app/0.log");
-  CHECK(fixture.disk.files.contains("/data/agent/pods/uid-web/etc/hosts"));
+  CHECK(fixture.disk.files.contains("/data/pods/uid-web/etc/hosts"));
 }
 
 TEST_CASE("an idle pod costs no request") {

@@ -20,8 +20,9 @@ struct EnvironmentCase {
     references[{ReferenceKind::config_map, "settings"}] =
         api::make_object(*json::parse(R"({"metadata": {"name": "settings", "namespace": "default"},
             "data": {"color": "blue", "not=ok": "x"}})"));
-    references[{ReferenceKind::secret, "keys"}] = api::make_object(*json::parse(
-        R"({"metadata": {"name": "keys", "namespace": "default"}, "data": {"token": "c2VjcmV0"}})"));
+    references[{ReferenceKind::secret, "keys"}] =
+        api::make_object(*json::parse(R"({"metadata": {"name": "keys", "namespace": "default"},
+            "data": {"token": "c2VjcmV0"}})"));
     references[{ReferenceKind::secret, "gone"}] = nullptr;
   }
 
@@ -73,7 +74,8 @@ TEST_CASE("variables come from the image, services, maps and the pod, later ones
   const char* container =
       R"json({"envFrom": [{"prefix": "P_", "configMapRef": {"name": "settings"}},
       {"secretRef": {"name": "keys"}}],
-      "env": [{"name": "PATH", "value": "/mine:$(PATH)"}, {"name": "URL", "value": "$(DB_SERVICE_HOST)"},
+      "env": [{"name": "PATH", "value": "/mine:$(PATH)"},
+      {"name": "URL", "value": "$(DB_SERVICE_HOST)"},
       {"name": "BOTH", "value": "$(token)+$(URL)"}]})json";
   CHECK(test.value(container, "LANG") == "C");
   CHECK(test.value(container, "HOSTNAME") == "web");

@@ -47,7 +47,7 @@ struct AgentDoors {
 struct AgentOptions {
   std::string node_name;
   std::string node_ip;
-  base::Path data_dir;
+  base::Path data_dir;  // the agent's own
   base::Path log_dir = "/var/log/pods";
   std::string version = "v1.36.0+koi";  // as the node's status shows it
   bool control_plane = false;           // label the node as one

@@ -7,10 +7,10 @@
 
 // The agent's disk. Nothing else builds these paths.
 //
-//   <data>/agent/pods/<uid>/volumes/<volume>/    emptyDir; or ..data and links to its files
-//   <data>/agent/pods/<uid>/etc/hosts            bound into every container
-//   <data>/agent/pods/<uid>/etc/hostname
-//   <data>/agent/pods/<uid>/etc/resolv.conf
+//   <data>/pods/<uid>/volumes/<volume>/    emptyDir; or ..data and links to its files
+//   <data>/pods/<uid>/etc/hosts            bound into every container
+//   <data>/pods/<uid>/etc/hostname
+//   <data>/pods/<uid>/etc/resolv.conf
 //   <logs>/<namespace>_<name>_<uid>/<container>/<attempt>.log     CRI lines; rotated to .log.1, ...
 namespace koi::agent {
 
@@ -18,7 +18,7 @@ class AgentPaths {
  public:
   AgentPaths(base::Path data, base::Path logs) : data_(std::move(data)), logs_(std::move(logs)) {}
 
-  base::Path pods() const { return data_ / "agent" / "pods"; }
+  base::Path pods() const { return data_ / "pods"; }
   base::Path pod(const std::string& uid) const { return pods() / uid; }
   base::Path volumes(const std::string& uid) const { return pod(uid) / "volumes"; }
   base::Path volume(const std::string& uid, const std::string& name) const {

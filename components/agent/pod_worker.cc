@@ -50,8 +50,10 @@ base::Task<> PodWorker::run() {
 }
 
 base::Task<> PodWorker::stop() {
-  for (auto& [name, run] : runs_) co_await run->stop();
+  // What ends meanwhile finds no run of its own any more.
+  const auto runs = std::move(runs_);
   runs_.clear();
+  for (const auto& [name, run] : runs) co_await run->stop();
   co_await tasks_.stop();
   co_await retired_.wait_idle();
   holds_.clear();
@@ -74,7 +76,7 @@ base::Task<> PodWorker::live() {
     auto plan = plan_sync(pod_, seen_, now());
     for (const auto& action : plan.actions) co_await perform(action);
     status_dirty_ = true;
-    if (plan.actions.empty()) status_held_ = false;
+    if (is_settled()) status_held_ = false;
     status_changed_.notify_all();
     if (!plan.actions.empty()) continue;
     arm(plan.wake_at);
@@ -82,6 +84,13 @@ base::Task<> PodWorker::live() {
     if (!dirty_) co_await changed_.wait();
   }
   co_await remove_logs();
+}
+
+// False while an adopted pod is only being found again: its status has not changed.
+bool PodWorker::is_settled() const {
+  const bool complete = seen_.volumes_ready && seen_.sandbox_up && seen_.network_ready;
+  return complete || !seen_.sandbox_up || seen_.end_began || seen_.removed ||
+         set_up_delay_ > base::Duration{0};
 }
 
 base::Task<> PodWorker::perform(const Action& action) {

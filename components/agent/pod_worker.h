@@ -72,6 +72,7 @@ class PodWorker {
   void arm(std::optional<base::MonoTime> at);
   base::Task<> alarm(base::MonoTime at);
   bool is_done() const;
+  bool is_settled() const;
 
   // Steps, in the order of a pod's life.
   base::Task<> prepare_volumes();
@@ -142,7 +143,7 @@ class PodWorker {
 
   base::Path network_namespace_;
   bool sandbox_stale_ = false;  // something of an earlier sandbox may be left
-  bool set_up_reported_ = false;
+  bool network_awaited_ = false;
   base::Duration set_up_delay_{};
 
   std::vector<ReferenceCache::Hold> holds_;

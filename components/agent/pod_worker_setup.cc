@@ -20,6 +20,8 @@ using client::EventType;
 
 // A token is renewed when four fifths of its life are over.
 constexpr int token_life_percent = 80;
+constexpr base::Duration network_grace = std::chrono::seconds{3};
+constexpr base::Duration network_wait = std::chrono::seconds{30};
 constexpr base::Duration retry_soon = std::chrono::seconds{1};
 
 // Why a volume could not be set up, in the words of upstream.
@@ -230,9 +232,14 @@ base::Task<> PodWorker::attach_network() {
   const PodView pod = pod_;
   if (!pod.host_network) {
     if (!context_.network_started) {
-      seen_.waiting = Waiting{"ContainerCreating", "", now().mono + std::chrono::seconds{30}};
-      report(EventType::warning, "NetworkNotReady",
-             "network is not ready: the node has no range of pod addresses yet");
+      // A node that has just started is about to have one.
+      if (network_awaited_) {
+        report(EventType::warning, "NetworkNotReady",
+               "network is not ready: the node has no range of pod addresses yet");
+      }
+      const auto wait = network_awaited_ ? network_wait : network_grace;
+      seen_.waiting = Waiting{"ContainerCreating", "", now().mono + wait};
+      network_awaited_ = true;
       co_return;
     }
     auto address = co_await context_.doors.network.attach(pod.uid, network_namespace_.string(),
