@@ -66,11 +66,6 @@ struct H2Channel::Callbacks {
     return channel(user_data).on_close(id, error_code);
   }
 
-  static int sent(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
-    channel(user_data).on_sent(*frame);
-    return 0;
-  }
-
   // How much of the body the next frame may carry; its bytes are taken by send_data.
   static ssize_t read_body(nghttp2_session*, std::int32_t, std::uint8_t*, std::size_t size,
                            std::uint32_t* flags, nghttp2_data_source* source, void*) {
@@ -121,7 +116,6 @@ H2Channel::H2Channel(const base::Executor& executor, ByteStream& stream, bool is
   nghttp2_session_callbacks_set_on_frame_recv_callback(made, Callbacks::frame);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, Callbacks::data);
   nghttp2_session_callbacks_set_on_stream_close_callback(made, Callbacks::close);
-  nghttp2_session_callbacks_set_on_frame_send_callback(made, Callbacks::sent);
   nghttp2_session_callbacks_set_send_data_callback(made, Callbacks::send_data);
   // A client takes bytes from streams at its own pace, a server reads bodies whole.
   if (!is_server) nghttp2_option_set_no_auto_window_update(made_option, 1);

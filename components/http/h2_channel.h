@@ -48,7 +48,6 @@ class H2Channel {
   virtual int on_frame(const nghttp2_frame& frame) = 0;
   virtual int on_data(std::int32_t id, std::string_view bytes) = 0;
   virtual int on_close(std::int32_t id, std::uint32_t error_code) = 0;
-  virtual void on_sent(const nghttp2_frame&) {}
   // The writer waits for the stream to take more; or it does no longer.
   virtual void on_stalled(bool stalled) = 0;
 

@@ -18,6 +18,9 @@ constexpr std::int32_t stream_window_bytes = 256 * 1024;
 constexpr std::int32_t connection_window_bytes = 1024 * 1024;
 // Bodies that one connection may have waiting, in multiples of the largest one.
 constexpr std::size_t held_bodies_max = 8;
+// What a client may go on to send of a body that was refused: many read no answer before they have
+// sent it all, or take a reset for a failure.
+constexpr std::size_t discarded_bytes_max = 16 * 1024 * 1024;
 // A streamed body is asked for more while less than this waits for the client.
 constexpr std::size_t body_bytes_high = 64 * 1024;
 
@@ -32,14 +35,15 @@ struct Stream {
   Request request;
   std::size_t header_bytes = 0;
   std::size_t body_bytes_max = 0;
+  std::size_t discarded_bytes = 0;
   base::MonoTime begun;
   H2Body out;
   base::TaskGroup tasks;  // the handler
   base::Event drained;
   bool ready = false;  // in the list of those that wait for their handler
   bool head_done = false;
-  bool complete = false;   // nothing more of the request is awaited
-  bool refused = false;    // answered before it was complete
+  bool complete = false;   // the client has sent all of it
+  bool refused = false;    // answered before that
   bool streaming = false;  // the handler's body stream is being asked
   bool answered = false;   // the whole answer is queued
   bool closed = true;
@@ -64,7 +68,6 @@ class H2Session final : public Session, private H2Channel {
   int on_frame(const nghttp2_frame& frame) override;
   int on_data(std::int32_t id, std::string_view bytes) override;
   int on_close(std::int32_t id, std::uint32_t error_code) override;
-  void on_sent(const nghttp2_frame& frame) override;
   void on_stalled(bool stalled) override;
 
   Stream* find(std::int32_t id) {
@@ -166,7 +169,7 @@ int H2Session::on_begin(std::int32_t id) {
   stream->request = Request();
   stream->request.version = 20;
   stream->request.peer = connection_.peer;
-  stream->header_bytes = 0;
+  stream->header_bytes = stream->discarded_bytes = 0;
   stream->begun = context_.clock.now();
   stream->head_done = stream->complete = stream->refused = false;
   stream->streaming = stream->answered = stream->closed = false;
@@ -236,6 +239,11 @@ void H2Session::on_head(Stream& stream, bool ended) {
 int H2Session::on_data(std::int32_t id, std::string_view bytes) {
   Stream* stream = find(id);
   if (stream == nullptr || stream->complete) return 0;
+  if (stream->refused) {
+    stream->discarded_bytes += bytes.size();
+    const bool enough = stream->discarded_bytes > discarded_bytes_max;
+    return enough ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : 0;
+  }
   if (stream->request.body.size() + bytes.size() > stream->body_bytes_max) {
     refuse(*stream, 413,
            "the body is larger than " + std::to_string(stream->body_bytes_max) + " bytes");
@@ -266,20 +274,6 @@ int H2Session::on_close(std::int32_t id, std::uint32_t) {
   }
   if (active_ == 0 || incomplete_ > 0) rearm();
   return 0;
-}
-
-// A client that was refused early need not send the rest.
-void H2Session::on_sent(const nghttp2_frame& frame) {
-  const bool ends = (frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA) &&
-                    (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-  if (!ends) return;
-  const Stream* stream = find(frame.hd.stream_id);
-  const bool open =
-      nghttp2_session_get_stream_remote_close(session_.get(), frame.hd.stream_id) == 0;
-  if (stream != nullptr && stream->refused && open) {
-    nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, frame.hd.stream_id,
-                              NGHTTP2_NO_ERROR);
-  }
 }
 
 void H2Session::on_stalled(bool stalled) {
@@ -325,6 +319,7 @@ void H2Session::dispatch(Stream& stream) {
   stream.complete = true;
   --incomplete_;
   if (incomplete_ == 0) rearm();
+  if (stream.refused) return;
   stream.ready = true;
   ready_.push_back(&stream);
 }
@@ -347,8 +342,6 @@ base::Result<> H2Session::take(std::string_view bytes) {
 }
 
 void H2Session::refuse(Stream& stream, int status, std::string_view why) {
-  stream.complete = true;
-  --incomplete_;
   stream.refused = true;
   Response response = context_.handler.refuse(status, why);
   release_request(stream);
