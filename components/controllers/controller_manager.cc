@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "controllers/daemon_set_controller.h"
 #include "controllers/deployment_controller.h"
 #include "controllers/endpoints_controller.h"
 #include "controllers/garbage_collector.h"
@@ -10,6 +11,7 @@
 #include "controllers/namespace_fixture.h"
 #include "controllers/node_ipam.h"
 #include "controllers/replica_set_controller.h"
+#include "controllers/stateful_set_controller.h"
 #include "controllers/taint_eviction.h"
 
 namespace koi::controllers {
@@ -46,6 +48,8 @@ void ControllerManager::add_workloads(const Context& context) {
   controllers_.push_back(std::make_unique<DeploymentController>(context));
   controllers_.push_back(std::make_unique<ReplicaSetController>(context));
   controllers_.push_back(std::make_unique<JobController>(context));
+  controllers_.push_back(std::make_unique<DaemonSetController>(context));
+  controllers_.push_back(std::make_unique<StatefulSetController>(context));
 }
 
 base::Result<> ControllerManager::start() {

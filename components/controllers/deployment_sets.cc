@@ -28,11 +28,7 @@ std::int64_t resolve_percent(std::int64_t percent, std::int64_t total, bool roun
 
 std::int64_t resolve(const json::Value* value, std::int64_t total, bool round_up) {
   if (value == nullptr) return resolve_percent(25, total, round_up);
-  if (!value->is_string()) return json::int_at(*value, {}, 0);
-  const auto written = json::string_at(*value, {});
-  std::int64_t percent = 0;
-  std::from_chars(written.data(), written.data() + written.size(), percent);
-  return resolve_percent(percent, total, round_up);
+  return resolve_count(*value, total, round_up);
 }
 
 // FNV-1a over the value with its members in order of their names.
@@ -91,6 +87,14 @@ std::int64_t spec_replicas(const json::Value& workload) {
 
 std::int64_t status_count(const json::Value& workload, std::string_view field) {
   return json::int_at(workload, {"status", field}, 0);
+}
+
+std::int64_t resolve_count(const json::Value& written, std::int64_t total, bool round_up) {
+  if (!written.is_string()) return json::int_at(written, {}, 0);
+  const auto digits = json::string_at(written, {});
+  std::int64_t percent = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), percent);
+  return resolve_percent(percent, total, round_up);
 }
 
 bool is_rolling_update(const json::Value& deployment) {

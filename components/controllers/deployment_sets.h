@@ -31,6 +31,9 @@ struct RolloutLimits {
 };
 RolloutLimits rollout_limits(const json::Value& deployment);
 
+// A number, or a percentage of `total`: 3 or "25%".
+std::int64_t resolve_count(const json::Value& written, std::int64_t total, bool round_up);
+
 // Whether the ReplicaSet was made from this template; the hash label does not count.
 bool same_template(const json::Value& deployment, const json::Value& replica_set);
 
