@@ -49,7 +49,17 @@ void put_mounts(const ContainerView& container, json::Object& entry) {
   if (!mounts.empty()) entry["volumeMounts"] = std::move(mounts);
 }
 
-void put_resources(const ContainerView& container, json::Object& entry) {
+// What a run was started with: a later change of the spec does not reach it.
+void put_resources(const ContainerView& container, const ContainerObserved& state,
+                   const json::Value* known, json::Object& entry) {
+  const bool same_run = known && state.running() &&
+                        json::string_at(*known, {"containerID"}) == "koi://" + state.latest->id;
+  if (same_run && json::find(*known, {"resources"})) {
+    for (const auto* field : {"allocatedResources", "resources"}) {
+      if (const auto* value = json::find(*known, {field})) entry[field] = *value;
+    }
+    return;
+  }
   if (const auto* requests = json::find(*container.spec, {"resources", "requests"})) {
     entry["allocatedResources"] = *requests;
   }
@@ -90,7 +100,7 @@ json::Value container_status(const PodView& pod, const ContainerView& container,
   entry["imageID"] = state.image_id;
   if (state.latest) entry["containerID"] = "koi://" + state.latest->id;
   entry["started"] = state.running() && state.started;
-  put_resources(container, entry);
+  put_resources(container, state, known, entry);
   put_mounts(container, entry);
   return entry;
 }

@@ -154,6 +154,9 @@ bool PodWorker::is_done() const { return seen_.torn_down && (seen_.removed || de
 
 void PodWorker::update(const api::ObjectPtr& pod) {
   if (client::revision_of(*pod) <= client::revision_of(*pod_.object)) return;
+  if (const auto change = find_unsupported_change(pod_.value(), pod->value())) {
+    report(client::EventType::warning, "UnsupportedFeature", *change);
+  }
   absorb(pod);
   const auto& volumes = json::array_at(pod_.value(), {"spec", "volumes"});
   volumes_stale_ =

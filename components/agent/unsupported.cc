@@ -129,4 +129,22 @@ std::optional<std::string> find_unsupported(const json::Value& pod) {
   return check_list(pod, "containers", check_container);
 }
 
+std::optional<std::string> find_unsupported_change(const json::Value& before,
+                                                   const json::Value& after) {
+  const auto count = [](const json::Value& pod) {
+    return json::array_at(pod, {"spec", "ephemeralContainers"}).size();
+  };
+  if (count(after) > count(before)) {
+    return refuse("spec.ephemeralContainers", "start a pod of its own beside this one");
+  }
+  const auto& old = json::array_at(before, {"spec", "containers"});
+  const auto& now = json::array_at(after, {"spec", "containers"});
+  for (std::size_t i = 0; i < std::min(old.size(), now.size()); ++i) {
+    if (json::object_at(old[i], {"resources"}) == json::object_at(now[i], {"resources"})) continue;
+    return refuse("changing " + indexed("spec.containers", i) + ".resources of a running pod",
+                  "the new values hold from the container's next start");
+  }
+  return std::nullopt;
+}
+
 }  // namespace koi::agent
