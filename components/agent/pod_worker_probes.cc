@@ -63,7 +63,8 @@ base::Task<ProbeOutcome> PodWorker::call(ActionTarget target, std::string contai
   }
   ProbeOutcome outcome;
   if (target.sleep) {
-    co_await context_.doors.clock.sleep_for(std::min(*target.sleep, timeout));
+    const auto nap = std::min(*target.sleep, timeout);
+    co_await context_.doors.clock.sleep_for(nap);
     outcome.success = true;
     co_return outcome;
   }
