@@ -97,7 +97,8 @@ Result<> write_file(const Path& path, std::string_view text) {
 namespace {
 
 Result<> replace(const Path& path, std::string_view text, unsigned mode, bool sync) {
-  const Path temporary = path.native() + ".new";
+  // One name per thread: two that replace the same file do not write into each other's copy.
+  const Path temporary = path.native() + ".new" + std::to_string(::gettid());
   auto fd = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode);
   if (!fd) return fail(std::move(fd).error());
   if (auto done = write_all(fd->get(), text); !done) {

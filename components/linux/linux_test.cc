@@ -190,13 +190,13 @@ TEST_CASE("spawned programs get the files in order and start clean") {
   REQUIRE(pipe);
   auto null = open_file("/dev/null", O_RDWR);
   REQUIRE(null);
-  auto pid = spawn({"/bin/sh", "-c", "echo $0 $(ls /proc/self/fd | wc -w)", "x"},
+  auto pid = spawn("/bin/sh", {"sh", "-c", "echo $0 $(ls /proc/self/fd | wc -w)", "x"},
                    {null->get(), pipe->write_end.get(), null->get()});
   REQUIRE(pid);
   pipe->write_end.reset();
   CHECK(wait_for(*pid)->code == 0);
   CHECK(read_all(pipe->read_end.get(), 100).value() == "x 4\n");
-  CHECK_FALSE(spawn({"/no/such/program"}, {0, 1, 2}));
+  CHECK_FALSE(spawn("/no/such/program", {"x"}, {0, 1, 2}));
 }
 
 TEST_CASE("the default filter allows, refuses and hides calls") {

@@ -56,7 +56,8 @@ struct SpawnPlan {
 
 }  // namespace
 
-Result<pid_t> spawn(const std::vector<std::string>& args, const std::vector<int>& files) {
+Result<pid_t> spawn(const Path& program, const std::vector<std::string>& args,
+                    const std::vector<int>& files) {
   SpawnPlan plan;
   // First above the range, then down: a descriptor that is itself low is not overwritten on the
   // way.
@@ -81,9 +82,9 @@ Result<pid_t> spawn(const std::vector<std::string>& args, const std::vector<int>
   for (const std::string& arg : args) argv.push_back(const_cast<char*>(arg.c_str()));
   argv.push_back(nullptr);
   pid_t pid = 0;
-  const int error = ::posix_spawn(&pid, args.at(0).c_str(), &plan.actions, &plan.attributes,
-                                  argv.data(), environ);
-  if (error != 0) return fail(base::errno_error(error, "start '" + args[0] + "'"));
+  const int error =
+      ::posix_spawn(&pid, program.c_str(), &plan.actions, &plan.attributes, argv.data(), environ);
+  if (error != 0) return fail(base::errno_error(error, "start '" + program.native() + "'"));
   return pid;
 }
 

@@ -31,7 +31,8 @@ base::Result<Child> clone_process(const CloneOptions& options);
 
 // Runs a program with exactly `files` open as 0, 1, 2, ... in a session of its own. The caller's
 // memory is not copied, whatever its size. The caller reaps the child.
-base::Result<pid_t> spawn(const std::vector<std::string>& args, const std::vector<int>& files);
+base::Result<pid_t> spawn(const Path& program, const std::vector<std::string>& args,
+                          const std::vector<int>& files);
 
 struct ExitStatus {
   int code = 0;

@@ -250,7 +250,7 @@ void wait_at_gate(int gate, int channel) {
   if (filtered && !process.no_new_privileges) {
     must(channel, linux::load_seccomp(plan.seccomp_program), "");
   }
-  if (process.umask) ::umask(*process.umask);
+  ::umask(process.umask.value_or(022));
   must(channel, become(*user, process), "");
   if (process.no_new_privileges) ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if (plan.die_with_parent) ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);

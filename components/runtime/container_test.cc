@@ -57,6 +57,12 @@ TEST_CASE("a container has its own processes, devices and kernel files [root]") 
   CHECK(fixture.output("cgroup",
                        "cat /proc/self/cgroup | grep -v ':/$' | grep memory; "
                        "grep -c . /sys/fs/cgroup/*/cgroup.procs | grep -c memory") != "0\n");
+  CHECK(fixture
+            .output("limit",
+                    "cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes memory.max 2>/dev/null; "
+                    "umask; grep -c / /proc/self/cgroup",
+                    [](ContainerSpec& spec) { spec.resources.memory_bytes_max = 67108864; })
+            .starts_with("67108864\n0022\n"));
   CHECK(fixture.output("old", "ls / ; mount | grep -c koi-runtime").find("tmp") !=
         std::string::npos);
 }

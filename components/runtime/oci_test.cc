@@ -149,7 +149,7 @@ struct Bundle {
     const auto file = directory / ("output-" + std::to_string(++runs));
     const auto output = linux::open_file(file, O_RDWR | O_CREAT | O_TRUNC, 0600);
     const int in = input < 0 ? null->get() : input;
-    const auto pid = linux::spawn(args, {in, output->get(), output->get()});
+    const auto pid = linux::spawn(KOI_RUNTIME_TOOL, args, {in, output->get(), output->get()});
     REQUIRE(pid);
     const int code = linux::wait_for(*pid)->code;
     return {code, linux::read_file(file).value_or("")};

@@ -99,13 +99,15 @@ Result<> erase_pod(const linux::CgroupTree& tree, const std::string& cgroup_pare
 Result<> start_shim(const std::vector<std::string>& command, const base::Path& pod_directory,
                     const std::string& cgroup_parent) {
   std::vector<std::string> args = command;
+  // What people see in their process lists.
+  args.at(0) = "koi";
   args.insert(args.end(), {"--dir", pod_directory.native(), "--cgroup-parent", cgroup_parent});
   auto null = linux::open_file("/dev/null", O_RDWR);
   if (!null) return fail(std::move(null).error());
   auto pipe = linux::make_pipe();
   if (!pipe) return fail(std::move(pipe).error());
   const int answer = pipe->write_end.get();
-  auto pid = linux::spawn(args, {null->get(), answer, answer});
+  auto pid = linux::spawn(command[0], args, {null->get(), answer, answer});
   if (!pid) return fail(std::move(pid).error());
   pipe->write_end.reset();
   // What we started only starts the shim; it ends at once.

@@ -54,9 +54,7 @@ struct RuntimeFixture {
     }
     stop();
     run_until([&] { return group->size() == 0; });
-    const auto tree = linux::detect_cgroups();
-    (void)linux::kill_cgroup(*tree, cgroup_parent);
-    const auto removed = linux::remove_cgroup(*tree, cgroup_parent);
+    const auto removed = remove_cgroups(cgroup_parent);
     CHECK_MESSAGE(removed, (removed ? "" : removed.error().message));
     std::error_code error;
     std::filesystem::remove_all(directory, error);

@@ -139,6 +139,7 @@ int run_shim_command(int argc, char** argv) {
   ::prctl(PR_SET_NAME, "koi-shim", 0, 0, 0);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   ::signal(SIGPIPE, SIG_IGN);
+  ::umask(022);
   if (::chdir("/") != 0) return 1;
   (void)linux::write_file("/proc/self/oom_score_adj", "-998");
   if (auto done = serve(*options); !done) {

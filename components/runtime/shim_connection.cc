@@ -18,31 +18,33 @@ ShimConnection::ShimConnection(const base::Executor& executor, linux::UniqueFd s
                                OnEvent on_event)
     : socket_(executor, asio::local::stream_protocol(), socket.release()),
       on_event_(std::move(on_event)),
-      changed_(executor) {}
+      changed_(executor),
+      asked_(executor) {}
 
 void ShimConnection::close() {
   open_ = false;
   boost::system::error_code ignored;
   socket_.close(ignored);
   changed_.notify_all();
+  asked_.notify_all();
 }
 
 Task<> ShimConnection::wait_closed() {
   while (open_) co_await changed_.wait();
 }
 
-// Whoever finds nobody sending sends for all.
-Task<> ShimConnection::flush() {
-  if (sending_) co_return;
-  sending_ = true;
-  while (open_ && !unsent_.empty()) {
+Task<> ShimConnection::write_all() {
+  while (open_) {
+    if (unsent_.empty()) {
+      co_await asked_.wait();
+      continue;
+    }
     const std::string batch = std::exchange(unsent_, {});
     boost::system::error_code error;
     co_await asio::async_write(socket_, asio::buffer(batch),
                                asio::redirect_error(asio::use_awaitable, error));
     if (error) close();
   }
-  sending_ = false;
 }
 
 Task<Result<json::Value>> ShimConnection::call(std::string op, json::Object members) {
@@ -53,7 +55,7 @@ Task<Result<json::Value>> ShimConnection::call(std::string op, json::Object memb
   members["id"] = request;
   members["op"] = op;
   unsent_ += encode_message(members);
-  co_await flush();
+  asked_.notify_all();
   while (open_ && !pending->result) co_await changed_.wait();
   pending_.erase(request);
   if (pending->result) co_return std::move(*pending->result);

@@ -26,8 +26,10 @@ class ShimConnection {
   // Sends {"op": op, ...members} and waits for its answer.
   base::Task<base::Result<json::Value>> call(std::string op, json::Object members);
 
-  // Reads until the shim or close() ends the connection. Runs once, in the owner's group.
+  // Read and send until the shim or close() ends the connection. Each runs once, in the owner's
+  // group: a caller that is cancelled never leaves half a message behind.
   base::Task<> read_all();
+  base::Task<> write_all();
 
   bool is_open() const { return open_; }
   void close();
@@ -39,16 +41,15 @@ class ShimConnection {
     std::optional<base::Result<json::Value>> result;
   };
 
-  base::Task<> flush();
   void dispatch(const json::Value& message);
 
   boost::asio::local::stream_protocol::socket socket_;
   OnEvent on_event_;
-  base::Event changed_;
+  base::Event changed_;  // an answer, or the end
+  base::Event asked_;    // something to send, or the end
   std::map<std::int64_t, std::shared_ptr<Pending>> pending_;
   MessageReader reader_;
   std::string unsent_;
-  bool sending_ = false;
   bool open_ = true;
   std::int64_t next_request_ = 1;
 };

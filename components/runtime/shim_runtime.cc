@@ -34,6 +34,20 @@ bool is_clean_uid(const std::string& uid) {
          std::string::npos;
 }
 
+base::Path namespace_of(const PodSandboxSpec& spec, std::int64_t shim_pid) {
+  if (spec.host_network) return {};
+  return "/proc/" + std::to_string(shim_pid) + "/ns/net";
+}
+
+PodState state_on_disk(const PodOnDisk& pod) {
+  PodState state;
+  state.spec = pod.spec;
+  state.shim_pid = pod.shim ? pod.shim->pid : 0;
+  state.network_namespace = namespace_of(state.spec, state.shim_pid);
+  state.containers = pod.containers;
+  return state;
+}
+
 struct Pod {
   PodSandboxSpec spec;
   std::shared_ptr<ShimConnection> connection;
@@ -51,6 +65,8 @@ struct ShimRuntime::Impl {
   Result<linux::CgroupTree> tree = fail(Code::unavailable, "cgroups were not looked at yet");
   std::map<std::string, std::shared_ptr<Pod>> pods;
   std::map<linux::CapabilityMask, base::Path> filters;
+  std::set<linux::CapabilityMask> filters_in_work;
+  base::Event filter_made;
   std::deque<RuntimeEvent> events;
   base::Event event_added;
   base::TaskGroup group;
@@ -61,8 +77,11 @@ struct ShimRuntime::Impl {
         pool(pool_in),
         clock(clock_in),
         options(std::move(options_in)),
+        filter_made(executor_in),
         event_added(executor_in),
         group(executor_in) {}
+
+  class InWork;
 
   base::Path directory(const std::string& uid) const { return paths::pod(options.root, uid); }
 
@@ -73,6 +92,7 @@ struct ShimRuntime::Impl {
                                         linux::UniqueFd socket);
   Task<> follow(std::string uid, std::shared_ptr<Pod> pod,
                 std::shared_ptr<ShimConnection> connection);
+  static Task<> send(std::shared_ptr<ShimConnection> connection);
   Task<> lost(std::string uid, std::shared_ptr<Pod> pod);
   void tell_exit(const std::string& uid, Pod& pod, const ContainerState& container);
   void push(RuntimeEvent event);
@@ -92,10 +112,30 @@ Task<Result<>> ShimRuntime::Impl::prepare() {
     ::chmod(root.c_str(), 0700);
     return linux::detect_cgroups();
   };
-  tree = co_await pool.run(work);
+  auto found = co_await pool.run(work);
+  // Another call may have been faster, and what it found is in use.
+  if (!tree) tree = std::move(found);
   if (!tree) co_return fail(tree.error());
   co_return Result<>();
 }
+
+// Marks a filter as being made, also when the one who makes it is cancelled.
+class ShimRuntime::Impl::InWork {
+ public:
+  InWork(Impl& impl, linux::CapabilityMask mask) : impl_(impl), mask_(mask) {
+    impl_.filters_in_work.insert(mask_);
+  }
+  ~InWork() {
+    impl_.filters_in_work.erase(mask_);
+    impl_.filter_made.notify_all();
+  }
+  InWork(const InWork&) = delete;
+  InWork& operator=(const InWork&) = delete;
+
+ private:
+  Impl& impl_;
+  linux::CapabilityMask mask_;
+};
 
 // The file with the container's compiled filter; empty when it runs unconfined.
 Task<Result<>> ShimRuntime::Impl::ensure_filter(const ContainerSpec& spec, base::Path& file) {
@@ -104,6 +144,7 @@ Task<Result<>> ShimRuntime::Impl::ensure_filter(const ContainerSpec& spec, base:
   if (!capabilities) co_return Result<>();
   if (spec.security.privileged || spec.security.seccomp_unconfined) co_return Result<>();
   const linux::CapabilityMask mask = *capabilities & linux::capabilities_seen_by_seccomp();
+  while (filters_in_work.contains(mask)) co_await filter_made.wait();
   if (const auto found = filters.find(mask); found != filters.end()) {
     file = found->second;
     co_return Result<>();
@@ -116,6 +157,7 @@ Task<Result<>> ShimRuntime::Impl::ensure_filter(const ContainerSpec& spec, base:
     if (!program) return fail(std::move(program).error());
     return linux::replace_file(path, *program);
   };
+  const InWork in_work(*this, mask);
   auto done = co_await pool.run(work);
   if (!done) co_return done;
   filters[mask] = path;
@@ -146,7 +188,12 @@ std::shared_ptr<ShimConnection> ShimRuntime::Impl::watch(const std::string& uid,
   };
   auto connection = std::make_shared<ShimConnection>(executor, std::move(socket), on_event);
   group.spawn("shim/" + uid, follow(uid, pod, connection));
+  group.spawn("shim/" + uid + "/send", send(connection));
   return connection;
+}
+
+Task<> ShimRuntime::Impl::send(std::shared_ptr<ShimConnection> connection) {
+  co_await connection->write_all();
 }
 
 // The end of a connection is the pod's matter only while it is the pod's connection.
@@ -207,9 +254,7 @@ Task<Result<PodState>> ShimRuntime::Impl::connect(const std::string& uid, PodSan
   PodState state;
   state.spec = std::move(spec);
   state.shim_pid = json::int_at(*answer, {"pid"}, 0);
-  if (!state.spec.host_network) {
-    state.network_namespace = "/proc/" + std::to_string(state.shim_pid) + "/ns/net";
-  }
+  state.network_namespace = namespace_of(state.spec, state.shim_pid);
   for (const json::Value& each : json::array_at(*answer, {"containers"})) {
     auto container = state_from_json(each);
     if (container) state.containers.push_back(std::move(*container));
@@ -247,18 +292,22 @@ Task<Result<std::optional<PodState>>> ShimRuntime::Impl::adopt(const std::string
       }
       co_return std::optional<PodState>(std::move(*connected));
     }
-    // A pod of another version of koi runs on; only a shim that does not answer at all is dead.
-    if (connected.error().code == Code::unsupported) co_return fail(connected.error());
+    if (connected.error().code == Code::unsupported) {
+      // A pod of another version of koi runs on, known from disk; it can only be stopped.
+      base::log::warn("runtime.pod.foreign", {{"pod", uid},
+                                              {"error", connected.error().message},
+                                              {"next", "it runs on until it is deleted"}});
+      co_return std::optional<PodState>(state_on_disk(*found));
+    }
   }
   auto bury = [this, path]() -> Result<PodOnDisk> {
     return bury_pod(*tree, options.cgroup_parent, path);
   };
   auto buried = co_await pool.run(bury);
   if (!buried) co_return fail(std::move(buried).error());
-  PodState state;
-  state.spec = std::move(buried->spec);
+  PodState state = state_on_disk(*buried);
   state.shim_alive = false;
-  state.containers = std::move(buried->containers);
+  state.network_namespace.clear();
   co_return std::optional<PodState>(std::move(state));
 }
 
@@ -424,6 +473,13 @@ Task<RuntimeEvent> ShimRuntime::next_event() {
   RuntimeEvent event = std::move(impl_->events.front());
   impl_->events.pop_front();
   co_return event;
+}
+
+Result<> remove_cgroups(const std::string& cgroup_parent) {
+  auto tree = linux::detect_cgroups();
+  if (!tree) return fail(std::move(tree).error());
+  if (auto killed = linux::kill_cgroup(*tree, cgroup_parent); !killed) return killed;
+  return linux::remove_cgroup(*tree, cgroup_parent);
 }
 
 }  // namespace koi::runtime

@@ -52,4 +52,8 @@ class ShimRuntime : public PodRuntime {
   std::unique_ptr<Impl> impl_;
 };
 
+// Ends every process below the parent group, shims included, and removes the group: the last step
+// of removing a node's pods, once none is listed any more. Blocks.
+base::Result<> remove_cgroups(const std::string& cgroup_parent);
+
 }  // namespace koi::runtime
