@@ -1,6 +1,7 @@
 #include <charconv>
 
 #include "base/event.h"
+#include "http/deadline.h"
 #include "http/h1_parser.h"
 #include "http/prefixed_stream.h"
 #include "http/session.h"
@@ -13,6 +14,8 @@ using base::Result;
 using base::Task;
 using Views = std::vector<std::string_view>;
 
+// A handler that takes longer is told when the client goes away; watching for that costs.
+constexpr auto quick_answer = std::chrono::seconds(1);
 constexpr auto linger_timeout = std::chrono::seconds(2);
 // Heads are built in one string, which is kept between responses unless it grew beyond this.
 constexpr std::size_t kept_head_bytes_max = 2 * 1024;
@@ -44,13 +47,13 @@ class H1Session final : public Session {
       : connection_(connection),
         context_(connection.context),
         stream_(*connection.stream),
-        watchdog_(context_.clock, connection.tasks, [this] { stop_now(); }),
+        watchdog_(context_.clock, connection.tasks, [this] { on_deadline(); }),
         parser_(context_.options.header_bytes_max),
         input_(std::move(already_read)),
         monitor_ended_(context_.executor) {}
 
   Task<> run() override;
-  Task<> finish() override { co_return; }
+  Task<> finish() override { co_await end_monitor(); }
   void drain() override;
 
  private:
@@ -64,7 +67,10 @@ class H1Session final : public Session {
   Task<bool> send(Views views);
   Task<bool> send_stream(BodyStream& body);
   Task<> take_over(Response response);
+  void on_deadline();
+  void start_monitor();
   Task<> monitor();
+  Task<> end_monitor();
   void build_head(const Response& response, bool close);
   void append_framing(const Response& response, bool close);
   void stop_now() {
@@ -79,7 +85,9 @@ class H1Session final : public Session {
   std::string input_;  // read but not parsed
   std::string head_;
   base::Event monitor_ended_;
+  std::unique_ptr<base::TaskGroup> monitor_tasks_;
   bool monitoring_ = false;  // another task waits for input or the end of it
+  bool handling_ = false;
   bool wants_continue_ = false;
   bool draining_ = false;
   bool reading_ = false;
@@ -97,10 +105,13 @@ Task<> H1Session::run() {
     const Got got = co_await read_request();
     if (got == Got::refused) co_await refuse();
     if (got != Got::request) break;
-    watchdog_.disarm();
     Request& request = parser_.request();
     request.peer = connection_.peer;
+    handling_ = true;
+    watchdog_.arm(quick_answer);
     Response response = co_await call_handler(context_, request);
+    handling_ = false;
+    watchdog_.disarm();
     if (response.upgrade) {
       co_await take_over(std::move(response));
       break;
@@ -272,10 +283,7 @@ Task<bool> H1Session::send(Views views) {
 
 Task<bool> H1Session::send_stream(BodyStream& body) {
   const bool chunked = parser_.request().version >= 11;
-  if (!monitoring_ && input_.empty()) {
-    monitoring_ = true;
-    connection_.tasks.spawn("http.monitor", monitor());
-  }
+  start_monitor();
   streaming_ = true;
   std::string size_line;
   for (;;) {
@@ -304,7 +312,30 @@ Task<bool> H1Session::send_stream(BodyStream& body) {
   co_return co_await send(std::move(last));
 }
 
-// While a body streams, the end of the input means that nobody listens any more.
+void H1Session::on_deadline() {
+  if (handling_) {
+    start_monitor();
+  } else {
+    stop_now();
+  }
+}
+
+void H1Session::start_monitor() {
+  if (monitoring_ || !input_.empty()) return;
+  if (!monitor_tasks_) monitor_tasks_ = std::make_unique<base::TaskGroup>(context_.executor);
+  monitoring_ = true;
+  monitor_tasks_->spawn("http.monitor", monitor());
+}
+
+Task<> H1Session::end_monitor() {
+  if (!monitor_tasks_) co_return;
+  monitor_tasks_->cancel();
+  co_await wait_ended(*monitor_tasks_);
+  monitoring_ = false;
+}
+
+// While a body streams, or a handler takes its time, the end of the input means that nobody waits
+// for the answer any more.
 Task<> H1Session::monitor() {
   for (;;) {
     auto ready = co_await stream_.wait_readable();
@@ -324,7 +355,8 @@ Task<> H1Session::take_over(Response response) {
   build_head(response, false);
   Views views{head_};
   if (!co_await send(std::move(views))) co_return;
-  watchdog_.disarm();
+  watchdog_.stop();
+  co_await end_monitor();
   const auto upgrade = std::move(response.upgrade);
   auto stream = make_prefixed_stream(std::move(input_), std::move(connection_.stream));
   co_await upgrade->run(std::move(stream));

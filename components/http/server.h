@@ -20,8 +20,9 @@ class Handler {
  public:
   virtual ~Handler() = default;
 
-  // May change or move from the request, which lives until the task ends. Throws operation_aborted
-  // when the client goes away or the server stops; any other exception becomes a 500.
+  // May change or move from the request, which lives until the task ends. Is cancelled when the
+  // server stops or the client goes away (over HTTP/1.1 that is noticed after a second). An
+  // exception becomes a 500.
   virtual base::Task<Response> handle(Request& request) = 0;
 
   // How many bytes of body this request may carry; asked once its headers are there.

@@ -190,6 +190,27 @@ TEST_CASE("a cancelled HTTP/2 request cancels its handler and nothing else") {
   world.run(check(world));
 }
 
+TEST_CASE("a handler is cancelled when its client goes away") {
+  for (const Speak speak : all_ways) {
+    CAPTURE(static_cast<int>(speak));
+    World world;
+    auto check = [](World& w, Speak how) -> Task<> {
+      auto client = co_await w.connect(how);
+      int status = 0;
+      base::TaskGroup group(w.io.get_executor());
+      group.spawn("hang", ask_status(*client, "/hang", status));
+      co_await w.clock.sleep_for(2s);
+      CHECK(w.handler.cancelled == 0);
+      co_await client->stop();
+      co_await w.clock.sleep_for(1ms);
+      CHECK(w.handler.cancelled == 1);
+      CHECK(w.server.statistics().connections == 0);
+      co_await group.wait_idle();
+    };
+    world.run(check(world, speak));
+  }
+}
+
 TEST_CASE("a request that is not answered in time fails with timeout") {
   for (const Speak speak : all_ways) {
     World world;
@@ -253,11 +274,11 @@ TEST_CASE("stop does not wait when nothing is in flight, nor for streams") {
 }
 
 TEST_CASE("an HTTP/1.1 connection can be taken over") {
-  for (const Speak speak : {Speak::h1, Speak::h1_tls}) {
+  for (const auto& [speak, slow] : {std::pair(Speak::h1, false), std::pair(Speak::h1_tls, true)}) {
     World world;
-    auto check = [](World& w, Speak how) -> Task<> {
+    auto check = [](World& w, Speak how, bool is_slow) -> Task<> {
       auto client = co_await w.connect(how);
-      auto request = get("/upgrade");
+      auto request = get(is_slow ? "/slow-upgrade" : "/upgrade");
       request.headers.add("Connection", "Upgrade");
       request.headers.add("Upgrade", "echo");
       auto upgraded = co_await client->upgrade(std::move(request));
@@ -272,7 +293,7 @@ TEST_CASE("an HTTP/1.1 connection can be taken over") {
       upgraded->stream->close();
       co_await client->stop();
     };
-    world.run(check(world, speak));
+    world.run(check(world, speak, slow));
   }
 }
 

@@ -109,7 +109,8 @@ class EchoUpgrade final : public Upgrade {
 
 class TestHandler final : public Handler {
  public:
-  explicit TestHandler(const base::Executor& executor) : never(executor) {}
+  TestHandler(base::Clock& clock_in, const base::Executor& executor)
+      : clock(clock_in), never(executor) {}
 
   base::Task<Response> handle(Request& request) override {
     ++handled;
@@ -130,7 +131,8 @@ class TestHandler final : public Handler {
       response.body = std::make_unique<CountingBody>(never, count, path == "/watch", destroyed);
       co_return response;
     }
-    if (path == "/upgrade") {
+    if (path == "/slow-upgrade") co_await clock.sleep_for(5s);
+    if (path.ends_with("upgrade")) {
       Response response;
       response.status = 101;
       response.headers.add("Connection", "Upgrade");
@@ -145,6 +147,7 @@ class TestHandler final : public Handler {
     co_return response;
   }
 
+  base::Clock& clock;
   base::Event never;
   int handled = 0;
   int cancelled = 0;
@@ -177,7 +180,7 @@ struct World {
       : clock(test_start()),
         tasks(io.get_executor()),
         network(io.get_executor()),
-        handler(io.get_executor()),
+        handler(clock, io.get_executor()),
         server(clock, handler, {io.get_executor()}, options) {
     server.listen(network.listen(plain).value());
     const ServerTls tls{.certificate_chain_pem = pki.server.certificate,

@@ -20,9 +20,6 @@ namespace {
 constexpr std::size_t record_bytes_max = 16 * 1024;
 // Records that wait for the socket; more is not encrypted before these are gone.
 constexpr std::size_t unsent_bytes_max = 128 * 1024;
-// A buffer larger than this is not kept between writes.
-constexpr std::size_t kept_bytes_max = 2 * 1024;
-
 Task<Result<>> ready_now() { co_return Result<>(); }
 
 TlsStream& stream_of(BIO* bio) { return *static_cast<TlsStream*>(BIO_get_data(bio)); }
@@ -164,11 +161,7 @@ Result<> TlsStream::flush() {
     unsent_at_ += *taken;
   }
   unsent_at_ = 0;
-  if (unsent_.capacity() > kept_bytes_max) {
-    unsent_ = std::string();
-  } else {
-    unsent_.clear();
-  }
+  unsent_ = std::string();  // an idle connection holds no buffer
   return {};
 }
 
