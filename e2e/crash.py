@@ -37,7 +37,7 @@ class Server:
     def start(self):
         log = open(self.work / "koi.log", "ab")
         process = subprocess.Popen([self.koi, "server", "--data-dir", self.work / "data", "--node-name", "alpha",
-                                    "--config", self.work / "none.yaml", "--write-kubeconfig", self.work / "koi.yaml",
+                                    "--config", self.work / "config.yaml", "--write-kubeconfig", self.work / "koi.yaml",
                                     "--disable-agent"], stdout=log, stderr=log)
         self.pid = process.pid
         deadline = time.monotonic() + 20

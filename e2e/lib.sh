@@ -49,7 +49,7 @@ fetch_debian_kubectl() {
   local target=$repo/build/clients/kubectl.1.20
   [ -x "$target" ] && return 0
   mkdir -p "$repo/build/clients/deb"
-  (cd "$repo/build/clients/deb" && apt-get download -qq kubernetes-client >/dev/null &&
+  (cd "$repo/build/clients/deb" && apt-get download -qq kubernetes-client >/dev/null 2>&1 &&
     dpkg -x kubernetes-client_*.deb . && cp usr/bin/kubectl "$target")
 }
 
@@ -75,6 +75,7 @@ start_node() {
   ip -n "$netns" link set outside up
   ip -n "$netns" route add default via 192.0.2.1
   mkdir -p "$work/data/agent/images"
+  : >"$work/config.yaml"
   trap 'clean_up' EXIT
   run_node "$@"
 }
@@ -83,7 +84,7 @@ start_node() {
 run_node() {
   # shellcheck disable=SC2024
   nsenter --net="/run/netns/$netns" "$KOI" server --data-dir "$work/data" --node-name "$node" \
-    --config "$work/none.yaml" --write-kubeconfig "$work/koi.yaml" "$@" >>"$work/koi.log" 2>&1 &
+    --config "$work/config.yaml" --write-kubeconfig "$work/koi.yaml" "$@" >>"$work/koi.log" 2>&1 &
   koi_pid=$!
   eventually 20 api_ready || { tail -20 "$work/koi.log" >&2; fail "koi did not become ready"; }
 }
@@ -104,16 +105,17 @@ stop_node() {
   wait "$koi_pid" || true
 }
 
+# The control group that koi gives this node's pods.
+cgroup_name() { echo "koi-$(printf %s "$work/data" | sha256sum | cut -c1-8)"; }
+
 # What koi made on the machine for this node, one line each.
 leftovers() {
   grep -F "$work/" /proc/self/mountinfo || true
-  in_node ip -o link | grep -E 'koi|veth' || true
+  in_node ip -o link | grep -vE ': (lo|uplink|outside)[@:]' || true
   in_node nft list tables | grep koi || true
   pgrep -af "$work/data" || true
-  find /sys/fs/cgroup -type d -path "*koi*" -path "*$(cgroup_mark)*" 2>/dev/null || true
+  find /sys/fs/cgroup -type d -path "*/$(cgroup_name)*" 2>/dev/null || true
 }
-
-cgroup_mark() { echo "${KOI_E2E_CGROUP_MARK:-koi}"; }
 
 clean_up() {
   local status=$?
@@ -122,6 +124,7 @@ clean_up() {
     tail -30 "$work/koi.log" >&2
   fi
   stop_node
+  "$KOI" killall --data-dir "$work/data" >/dev/null 2>&1 || true
   local pid
   for pid in $(pgrep -f "$work/data" || true); do kill -9 "$pid" 2>/dev/null || true; done
   local mount

