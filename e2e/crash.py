@@ -31,8 +31,15 @@ class Server:
         try:
             os.waitpid(self.pid, 0)
         except ChildProcessError:
-            while Path(f"/proc/{self.pid}/stat").exists() and ") Z " not in Path(f"/proc/{self.pid}/stat").read_text():
+            # The first server is the caller's child: it is gone once it runs no more.
+            while self.is_running():
                 time.sleep(0.005)
+
+    def is_running(self):
+        try:
+            return ") Z " not in Path(f"/proc/{self.pid}/stat").read_text()
+        except OSError:
+            return False
 
     def start(self):
         log = open(self.work / "koi.log", "ab")

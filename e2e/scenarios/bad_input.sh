@@ -72,7 +72,7 @@ printf 'tampered' | dd of="$blob" bs=1 seek=70000 conv=notrunc status=none
 if out=$("$KOI" image import --data-dir "$work/data" "$work/layout" 2>&1); then
   fail "a tampered image was imported"
 fi
-expect_match "tampered image" 'digest' "$out"
+expect_match "tampered image" 'layer .*mismatch: expected sha256:' "$out"
 head -c 1000000 "$images/busybox.tar" >"$work/short.tar"
 if out=$("$KOI" image import --data-dir "$work/data" "$work/short.tar" 2>&1); then fail "a truncated image was imported"; fi
 expect "no image came in" "" "$("$KOI" image ls --data-dir "$work/data")"
@@ -101,8 +101,11 @@ note "a second koi, a taken port, a full and a read-only disk are refused with a
 expect "nothing acknowledged is lost" b "$(field "$(call GET "$maps/kept")" .data.a)"
 stop_node
 cp "$work/data/server/db/state.db" "$work/state.db"
-printf 'damage' | dd of="$work/data/server/db/state.db" bs=1 seek=$((4096 + 2000)) conv=notrunc status=none
-printf 'damage' | dd of="$work/data/server/db/state.db" bs=1 seek=$((4 * 4096 + 2000)) conv=notrunc status=none
+pages=$(($(stat -c %s "$work/state.db") / 4096))
+for ((page = 4; page < pages; page++)); do
+  head -c 1000 /dev/urandom |
+    dd of="$work/data/server/db/state.db" bs=1 seek=$((page * 4096 + 3000)) conv=notrunc status=none
+done
 refused 'damaged|checksum' "${other[@]}" --data-dir "$work/data"
 cp "$work/state.db" "$work/data/server/db/state.db"
 run_node
