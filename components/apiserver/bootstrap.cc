@@ -124,7 +124,16 @@ Task<Result<>> make_first_objects(Operations& operations, const BootstrapOptions
   for (Item& item : first_items()) {
     tasks.spawn("bootstrap", make_one(operations, std::move(item), outcome));
   }
-  co_await tasks.wait_idle();
+  std::exception_ptr cancelled;
+  try {
+    co_await tasks.wait_idle();
+  } catch (...) {
+    cancelled = std::current_exception();
+  }
+  if (cancelled) {
+    co_await tasks.stop();
+    std::rethrow_exception(cancelled);
+  }
   if (!outcome) co_return outcome;
   auto service = co_await make_if_missing(operations, kubernetes_service(options));
   if (!service || options.advertise_address.empty()) co_return service;

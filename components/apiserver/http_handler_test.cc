@@ -234,9 +234,8 @@ TEST_CASE("roles decide for everybody but the masters") {
   server.token = "alice-token-0123456789";
   const auto refused = server.get(config_maps);
   CHECK(refused.code == 403);
-  CHECK(
-      message_of(refused) ==
-      R"(configmaps is forbidden: User "alice" cannot list resource "configmaps" in API group "" in the namespace "default")");
+  CHECK(message_of(refused) == R"(configmaps is forbidden: User "alice" cannot list resource )"
+                               R"("configmaps" in API group "" in the namespace "default")");
   CHECK(server.get("/api").code == 200);
   server.token = "admin-token-0123456789";
   const std::string roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/";
@@ -249,15 +248,17 @@ TEST_CASE("roles decide for everybody but the masters") {
   server.token = "alice-token-0123456789";
   CHECK(server.get(config_maps).code == 200);
   CHECK(server.get("/api/v1/namespaces/kube-system/configmaps").code == 403);
-  const auto escalated = server.post(
-      roles + "roles",
-      R"({"metadata":{"name":"more"},"rules":[{"apiGroups":[""],"resources":["nodes"],"verbs":["get"]}]})");
+  const auto escalated =
+      server.post(roles + "roles",
+                  R"({"metadata":{"name":"more"},"rules":[{"apiGroups":[""],"resources":["nodes"],
+      "verbs":["get"]}]})");
   CHECK(escalated.code == 403);
   CHECK(message_of(escalated).find("is attempting to grant RBAC permissions not currently held") !=
         std::string::npos);
-  const auto review = server.post(
-      "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
-      R"({"spec":{"resourceAttributes":{"verb":"list","resource":"configmaps","namespace":"default"}}})");
+  const auto review =
+      server.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+                  R"({"spec":{"resourceAttributes":{"verb":"list","resource":"configmaps",
+      "namespace":"default"}}})");
   CHECK(review.code == 201);
   CHECK(json::bool_at(review.value, {"status", "allowed"}));
   const auto impersonating =
@@ -313,7 +314,8 @@ TEST_CASE("events are the same in both of their groups") {
       server.post("/apis/events.k8s.io/v1/namespaces/default/events",
                   R"({"metadata":{"name":"e"},"eventTime":"2026-01-02T03:04:05.000000Z",
       "reportingController":"koi.sh/test","reportingInstance":"x","action":"Try","reason":"Tried",
-      "regarding":{"kind":"Pod","name":"p","namespace":"default"},"note":"hello","type":"Normal"})");
+      "regarding":{"kind":"Pod","name":"p","namespace":"default"},"note":"hello",
+      "type":"Normal"})");
   REQUIRE_MESSAGE(made.code == 201, made.text);
   CHECK(json::string_at(made.value, {"apiVersion"}) == "events.k8s.io/v1");
   const auto core = server.get("/api/v1/namespaces/default/events/e");
@@ -386,4 +388,30 @@ TEST_CASE("YAML bodies are taken") {
                  {{"Content-Type", "application/yaml"}});
   CHECK(made.code == 201);
   CHECK(json::string_at(made.value, {"data", "k"}) == "v");
+}
+
+TEST_CASE("a start that is cancelled leaves nothing running, and the next one completes it") {
+  boost::asio::io_context io;
+  testing::SimClock clock{testing_world::start_time()};
+  testing::SimRandom random{7};
+  datastore::MemoryStore memory{clock, io.get_executor()};
+  auto server = ApiServer::create({io.get_executor(), memory.store(), clock, random, nullptr}, {});
+  REQUIRE(server);
+  const auto start = [](ApiServer& self) -> base::Task<> { (void)co_await self.start(); };
+  const auto finish = [](ApiServer& self, datastore::MemoryStore& store) -> base::Task<bool> {
+    co_await self.stop();
+    co_await store.stop();
+    co_return true;
+  };
+  {
+    base::TaskGroup tasks(io.get_executor());
+    tasks.spawn("start", start(**server));
+    for (int i = 0; i < 5; ++i) io.poll_one();
+    tasks.cancel();
+    testing::run_ready(io);
+    CHECK(tasks.size() == 0);
+  }
+  CHECK(run_task(io, clock, (*server)->start()).has_value());
+  CHECK(memory.store().count("/registry/core/namespaces/") == 4);
+  run_task(io, clock, finish(**server, memory));
 }

@@ -62,13 +62,7 @@ class Operations {
   base::Random& random() const { return doors_.random; }
 
  private:
-  struct Draft;
-  enum class Mode { replace, patch };
-
   datastore::EntryPtr find(const Call& call) const;
-  Outcome<Written> create_once(const Call& call, json::Value object, bool generated);
-  Outcome<Written> replace(const Call& call, const datastore::EntryPtr& current,
-                           json::Value object);
   Outcome<Written> commit_new(const Call& call, json::Value object);
   Outcome<Written> commit_over(const Call& call, const datastore::EntryPtr& current,
                                json::Value object);

@@ -37,7 +37,8 @@ void make_default_account(World& world) {
 }
 
 constexpr const char* simple_pod =
-    R"({"metadata":{"name":"web","labels":{"app":"web"}},"spec":{"containers":[{"name":"c","image":"busybox"}]}})";
+    R"({"metadata":{"name":"web","labels":{"app":"web"}},"spec":{"containers":[{"name":"c",
+      "image":"busybox"}]}})";
 
 std::string types_of(const std::vector<StreamEvent>& events) {
   std::string out;
@@ -307,9 +308,9 @@ TEST_CASE("evictions respect budgets") {
   make_default_account(world);
   const Call pods = world.call("", "v1", "pods", "default");
   make(world, pods, simple_pod);
-  make(
-      world, world.call("policy", "v1", "poddisruptionbudgets", "default"),
-      R"({"metadata":{"name":"b"},"spec":{"minAvailable":1,"selector":{"matchLabels":{"app":"web"}}}})");
+  make(world, world.call("policy", "v1", "poddisruptionbudgets", "default"),
+       R"({"metadata":{"name":"b"},"spec":{"minAvailable":1,
+      "selector":{"matchLabels":{"app":"web"}}}})");
   Service service(world);
   const auto ready = world.json(R"({"status":{"conditions":[{"type":"Ready","status":"True"}]}})");
   REQUIRE(world.run(world.operations.patch(named(pods, "web", "status"), PatchKind::merge, ready)));
@@ -328,7 +329,8 @@ TEST_CASE("renewals and heartbeats are lazy, everything else is durable") {
   World world;
   const auto* leases = world.catalog.find("coordination.k8s.io", "v1", "leases");
   const json::Value lease = world.json(
-      R"({"metadata":{"name":"a","resourceVersion":"1"},"spec":{"holderIdentity":"x","renewTime":"1"}})");
+      R"({"metadata":{"name":"a","resourceVersion":"1"},"spec":{"holderIdentity":"x",
+      "renewTime":"1"}})");
   json::Value renewed = lease;
   json::set(renewed, {"spec", "renewTime"}, "2");
   json::set(renewed, {"metadata", "resourceVersion"}, "2");
@@ -337,7 +339,8 @@ TEST_CASE("renewals and heartbeats are lazy, everything else is durable") {
   CHECK(durability_of(*leases, &lease, &renewed) == datastore::Durability::durable);
   const auto* nodes = world.catalog.find("", "v1", "nodes");
   const json::Value node = world.json(
-      R"({"metadata":{"name":"n"},"status":{"conditions":[{"type":"Ready","status":"True","lastHeartbeatTime":"1"}]}})");
+      R"({"metadata":{"name":"n"},"status":{"conditions":[{"type":"Ready","status":"True",
+      "lastHeartbeatTime":"1"}]}})");
   json::Value beat = node;
   beat.at("status").at("conditions").at(0).at("lastHeartbeatTime") = "2";
   CHECK(durability_of(*nodes, &node, &beat) == datastore::Durability::lazy);

@@ -64,15 +64,11 @@ void set_addresses(json::Value& service, const std::string& address) {
   json::Array& all = json::ensure_array(service, {"spec", "clusterIPs"});
   all.clear();
   all.emplace_back(address);
-  const bool headless_without_selector =
-      address == "None" && json::object_at(service, {"spec", "selector"}).empty();
   if (json::array_at(service, {"spec", "ipFamilies"}).empty()) {
     json::ensure_array(service, {"spec", "ipFamilies"}).emplace_back("IPv4");
   }
   if (json::string_at(service, {"spec", "ipFamilyPolicy"}).empty()) {
-    json::set(service, {"spec", "ipFamilyPolicy"},
-              headless_without_selector ? "RequireDualStack" : "SingleStack");
-    if (headless_without_selector) json::set(service, {"spec", "ipFamilyPolicy"}, "SingleStack");
+    json::set(service, {"spec", "ipFamilyPolicy"}, "SingleStack");
   }
 }
 

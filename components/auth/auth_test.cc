@@ -49,10 +49,12 @@ TEST_CASE("rules match groups, resources, subresources and names") {
 TEST_CASE("bindings reach users, groups and service accounts, in their namespace") {
   RbacSnapshot::Sources sources;
   sources.roles.push_back(object(
-      R"({"metadata":{"name":"r","namespace":"a"},"rules":[{"apiGroups":[""],"resources":["pods"],"verbs":["get"]}]})"));
+      R"({"metadata":{"name":"r","namespace":"a"},"rules":[{"apiGroups":[""],
+      "resources":["pods"],"verbs":["get"]}]})"));
   sources.role_bindings.push_back(object(
       R"({"metadata":{"name":"b","namespace":"a"},"roleRef":{"kind":"Role","name":"r"},
-      "subjects":[{"kind":"User","name":"u"},{"kind":"ServiceAccount","name":"s"},{"kind":"Group","name":"g"}]})"));
+      "subjects":[{"kind":"User","name":"u"},{"kind":"ServiceAccount","name":"s"},
+      {"kind":"Group","name":"g"}]})"));
   const RbacSnapshot snapshot(sources);
   const Access access{.verb = "get", .resource = "pods", .name_space = "a", .name = "x"};
   CHECK(snapshot.allows({.name = "u"}, access));
