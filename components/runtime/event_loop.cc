@@ -35,7 +35,7 @@ void EventLoop::forget(int fd) {
   handlers_.erase(fd);
 }
 
-void EventLoop::run_once(std::chrono::milliseconds patience) {
+bool EventLoop::run_once(std::chrono::milliseconds patience) {
   epoll_event events[32];
   const auto bounded = std::clamp<std::int64_t>(patience.count(), -1, 3'600'000);
   const int count = ::epoll_wait(epoll_.get(), events, 32, static_cast<int>(bounded));
@@ -45,6 +45,7 @@ void EventLoop::run_once(std::chrono::milliseconds patience) {
     const std::shared_ptr<Handler> handler = found->second;
     (*handler)();
   }
+  return count > 0;
 }
 
 }  // namespace koi::runtime

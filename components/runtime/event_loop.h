@@ -27,8 +27,9 @@ class EventLoop {
   // Before the descriptor is closed.
   void forget(int fd);
 
-  // Waits for at most `patience` (negative: for ever) and runs what became ready.
-  void run_once(std::chrono::milliseconds patience);
+  // Waits for at most `patience` (negative: for ever) and runs what became ready; false when
+  // nothing did.
+  bool run_once(std::chrono::milliseconds patience);
 
  private:
   explicit EventLoop(linux::UniqueFd epoll) : epoll_(std::move(epoll)) {}

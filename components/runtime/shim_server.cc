@@ -1,7 +1,9 @@
 #include "runtime/shim_server.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -13,6 +15,10 @@
 #include "linux/process.h"
 #include "runtime/paths.h"
 #include "runtime/records.h"
+
+// Where the linker put the program's constants and code, which are never written.
+extern "C" char __executable_start;
+extern "C" char etext;
 
 namespace koi::runtime {
 
@@ -26,6 +32,17 @@ namespace {
 // An agent that does not read its answers is dropped; it finds everything again when it reconnects.
 constexpr std::size_t unsent_bytes_max = 16 * 1024 * 1024;
 constexpr int clients_max = 16;
+
+// A shim mostly waits. The pages of the program that it ran through are dropped from its memory,
+// and come back from the page cache when they are needed.
+void release_memory() {
+  ::malloc_trim(0);
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin =
+      (reinterpret_cast<std::uintptr_t>(&__executable_start) + page - 1) & ~(page - 1);
+  const auto end = reinterpret_cast<std::uintptr_t>(&etext) & ~(page - 1);
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
 
 bool is_root(int socket) {
   ucred peer{};
@@ -237,11 +254,15 @@ void ShimServer::handle_exec(std::uint64_t client, std::int64_t request,
 }
 
 void ShimServer::run() {
+  constexpr std::chrono::milliseconds calm(2000);
+  bool small = false;
   while (shutdowns_.empty() || !containers_.all_ended()) {
     const auto next = containers_.enforce_deadlines();
-    const auto patience =
-        next ? std::chrono::ceil<std::chrono::milliseconds>(*next) : std::chrono::milliseconds(-1);
-    loop_.run_once(patience);
+    auto patience = small ? std::chrono::milliseconds(-1) : calm;
+    if (next) patience = std::chrono::ceil<std::chrono::milliseconds>(*next);
+    const bool busy = loop_.run_once(patience);
+    if (!busy && !next && !small) release_memory();
+    small = !busy;
   }
   (void)linux::remove_cgroup(pod_.tree, pod_.cgroup);
   ::unlink(paths::shim_socket(pod_.directory).c_str());
