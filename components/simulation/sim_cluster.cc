@@ -91,6 +91,7 @@ void SimCluster::boot_server() {
   server->store->start();
   node::ControlPlaneOptions options;
   options.advertise_address = "192.0.2.1";
+  options.server_ca_pem = "the authority of the simulation\n";
   auto control_plane = node::ControlPlane::create(
       {io_.get_executor(), *server->store, clock_, random_}, signing_key_, options);
   CHECK_THAT(control_plane.has_value(), "the control plane is made");

@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 const client::Resource deployments{"apps", "v1", "deployments"};
 const client::Resource pods{"", "v1", "pods"};
 const client::Resource nodes{"", "v1", "nodes"};
+const client::Resource events{"", "v1", "events"};
 
 json::Value deployment(const std::string& name, int replicas) {
   auto value = json::parse(R"({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {},
@@ -58,6 +59,14 @@ std::string describe(const SimCluster& cluster) {
             std::string(json::string_at(pod->value(), {"status", "phase"})) +
             (pod->is_terminating() ? " terminating" : "") +
             (is_ready(pod->value()) ? " ready\n" : "\n");
+    if (!is_ready(pod->value())) {
+      text += "  " + json::serialize(json::object_at(pod->value(), {"status"})) + "\n";
+    }
+  }
+  for (const auto& event : cluster.objects(events)) {
+    if (json::string_at(event->value(), {"type"}) != "Warning") continue;
+    text += std::string(json::string_at(event->value(), {"involvedObject", "name"})) + ": " +
+            std::string(json::string_at(event->value(), {"message"})) + "\n";
   }
   return text;
 }
