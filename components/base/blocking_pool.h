@@ -28,12 +28,14 @@ class BlockingPool {
     using Value = std::invoke_result_t<Work>;
     std::exception_ptr failure;
     if constexpr (std::is_void_v<Value>) {
-      co_await run_erased([&] { guard(failure, work); });
+      auto guarded = [&] { guard(failure, work); };
+      co_await run_erased(std::move(guarded));
       if (failure) std::rethrow_exception(failure);
     } else {
       std::optional<Value> value;
       auto store = [&] { value.emplace(work()); };
-      co_await run_erased([&] { guard(failure, store); });
+      auto guarded = [&] { guard(failure, store); };
+      co_await run_erased(std::move(guarded));
       if (failure) std::rethrow_exception(failure);
       co_return std::move(*value);
     }

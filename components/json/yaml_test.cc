@@ -44,7 +44,8 @@ TEST_CASE("errors say the line") {
 TEST_CASE("what is written reads back the same") {
   const Value value = *parse(
       R"({"b":"x","a":{"list":[1,{"k":"v","l":["m"]},[1,2],[],{}],"t":"true","n":"12","e":"",
-          "m":"one\ntwo\n","c":"a: b","d":"- x","q":"it's","u":"tab\there","w":" lead","z":"line\nend"},
+          "m":"one\ntwo\n","c":"a: b","d":"- x","q":"it's","u":"tab\there","w":" lead",
+          "z":"line\nend"},
           "y":"no","x":null})");
   const std::string text = to_yaml(value);
   CHECK(*parse_yaml(text) == value);

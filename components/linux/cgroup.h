@@ -69,8 +69,8 @@ base::Result<> set_limits(const CgroupTree& tree, const std::string& group,
 // cpu.weight (1..10000) that stands for cpu.shares (2..262144).
 std::int64_t weight_from_shares(std::int64_t shares);
 
-// Moves the calling process, which has one thread, into the group in every hierarchy. With `skip_unified` it is there in
-// v2 already, having been cloned into it.
+// Moves the calling process, which has one thread, into the group in every hierarchy. With
+// `skip_unified` it is there in v2 already, having been cloned into it.
 base::Result<> join_cgroup(const CgroupTree& tree, const std::string& group, bool skip_unified);
 
 // The group's v2 directory, to clone into; an empty descriptor where there is no v2.

@@ -14,8 +14,8 @@ namespace koi::runtime {
 // True while the shim that wrote the pod's record runs.
 bool shim_is_running(const PodOnDisk& pod);
 
-// For a pod whose shim is dead or does not answer: kills what is left of it and gives every container
-// without an exit one, with code 137. Returns what is on disk then.
+// For a pod whose shim is dead or does not answer: kills what is left of it and gives every
+// container without an exit one, with code 137. Returns what is on disk then.
 base::Result<PodOnDisk> bury_pod(const linux::CgroupTree& tree, const std::string& cgroup_parent,
                                  const base::Path& pod_directory);
 

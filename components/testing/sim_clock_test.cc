@@ -8,7 +8,7 @@ namespace {
 
 base::Task<> tick(SimClock& clock, int& ticks) {
   for (;;) {
-    co_await clock.sleep_for(std::chrono::seconds(10));
+    co_await clock.sleep_until(clock.now() + std::chrono::seconds(10));
     ++ticks;
   }
 }
