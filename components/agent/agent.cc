@@ -331,7 +331,10 @@ base::Result<ContainerLog> Agent::find_log(const std::string& name_space, const 
     }
   }
   if (!attempt) {
-    const auto reason = seen.waiting ? seen.waiting->reason : std::string("ContainerCreating");
+    auto reason = seen.waiting ? seen.waiting->reason : std::string("ContainerCreating");
+    if (reason == "ErrImagePull" || reason == "ImagePullBackOff") {
+      reason = "trying and failing to pull image";
+    }
     return base::fail(base::Code::invalid, quoted + " is waiting to start: " + reason);
   }
   const auto& paths = impl_->context.paths;

@@ -222,7 +222,7 @@ TEST_CASE("logs are found by attempt, and waiting containers say why they have n
   CHECK(agent.find_log("default", "web", "app", true).error().message ==
         "previous terminated container \"app\" in pod \"web\" not found");
   CHECK(agent.find_log("default", "none", "app", false).error().message ==
-        "container \"app\" in pod \"none\" is waiting to start: ErrImagePull");
+        "container \"app\" in pod \"none\" is waiting to start: trying and failing to pull image");
   CHECK(agent.find_log("default", "web", "x", false).error().code == base::Code::invalid);
   CHECK(agent.find_log("default", "gone", "app", false).error().code == base::Code::not_found);
   fixture.exit_with("web", 1);

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "agent/log_reader.h"
+#include "api/status.h"
 #include "http/url.h"
 
 namespace koi::agent {
@@ -55,12 +56,18 @@ Result<LogOptions> log_options(const http::Query& query, base::WallTime now) {
   return options;
 }
 
+// As the API server passes it on to the client.
 http::Response refusal(const base::Error& error) {
-  int status = 500;
-  if (error.code == Code::invalid) status = 400;
-  if (error.code == Code::not_found) status = 404;
-  if (error.code == Code::unavailable) status = 503;
-  return http::Response::text(status, error.message);
+  api::Status status = api::internal_status(error.message);
+  if (error.code == Code::invalid) status = api::bad_request_status(error.message);
+  if (error.code == Code::unavailable) status = api::unavailable_status(error.message);
+  if (error.code == Code::not_found) {
+    status.http_code = 404;
+    status.reason = "NotFound";
+    status.message = error.message;
+  }
+  return http::Response::text(status.http_code, json::serialize(status.to_json()),
+                              "application/json");
 }
 
 }  // namespace

@@ -132,7 +132,7 @@ base::Task<base::Result<api::ObjectPtr>> NodeKeeper::register_node() {
     co_return co_await doors_.api.get(ref);
   }
   if (made) {
-    events_.record(**made, client::EventType::normal, "Starting", "Starting kubelet.");
+    report("Starting", "Starting kubelet.");
     base::log::info("node.registered", {{"node", options_.node_name}});
   }
   co_return made;
@@ -150,6 +150,15 @@ base::Task<base::Result<api::ObjectPtr>> NodeKeeper::fix_labels(api::ObjectPtr n
   }
   if (!differs) co_return node;
   co_return co_await doors_.api.update(node_ref(options_), std::move(changed));
+}
+
+// Events about nodes carry the name as the uid: it is what clients look for.
+void NodeKeeper::report(std::string_view reason, const std::string& message) {
+  const json::Value about = json::Object{{"kind", "Node"},
+                                         {"apiVersion", "v1"},
+                                         {"name", options_.node_name},
+                                         {"uid", options_.node_name}};
+  events_.record(about, client::EventType::normal, reason, message);
 }
 
 void NodeKeeper::start_network(const api::Object& node) {
@@ -215,6 +224,7 @@ base::Task<base::Result<>> NodeKeeper::write_status(const api::ObjectPtr& node) 
   status_written_ = true;
   if (network_problem_.empty() && !ready_posted_) {
     ready_posted_ = true;
+    report("NodeReady", "Node " + options_.node_name + " status is now: NodeReady");
     base::log::info("node.ready", {{"node", options_.node_name}});
     ready_event_.notify_all();
   }

@@ -38,6 +38,7 @@ class NodeKeeper {
   base::Task<base::Result<api::ObjectPtr>> register_node();
   base::Task<base::Result<api::ObjectPtr>> fix_labels(api::ObjectPtr node);
   base::Task<base::Result<>> write_status(const api::ObjectPtr& node);
+  void report(std::string_view reason, const std::string& message);
   void start_network(const api::Object& node);
   api::ObjectPtr known() const;
 

@@ -111,6 +111,13 @@ json::Array image_list(std::vector<images::Image> images) {
   return list;
 }
 
+// "v1.36.0+koi.0.1.0" is Kubernetes 1.36.0 by koi 0.1.0.
+std::string own_version(const std::string& version) {
+  constexpr std::string_view mark = "+koi.";
+  const auto at = version.find(mark);
+  return at == std::string::npos ? version : version.substr(at + mark.size());
+}
+
 json::Object node_info(const AgentOptions& options, const SystemInfo& system) {
   json::Object info;
   info["machineID"] = system.machine_id;
@@ -118,7 +125,7 @@ json::Object node_info(const AgentOptions& options, const SystemInfo& system) {
   info["bootID"] = system.boot_id;
   info["kernelVersion"] = system.kernel_version;
   info["osImage"] = system.os_image;
-  info["containerRuntimeVersion"] = "koi://" + options.version;
+  info["containerRuntimeVersion"] = "koi://" + own_version(options.version);
   info["kubeletVersion"] = options.version;
   info["kubeProxyVersion"] = "";
   info["operatingSystem"] = system.operating_system;
