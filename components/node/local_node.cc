@@ -11,7 +11,6 @@
 #include "http/socket_stream.h"
 #include "images/disk_image_store.h"
 #include "images/import_directory.h"
-#include "linux/cgroup.h"
 #include "network/pod_network.h"
 #include "node/node_commands.h"
 #include "node/node_identity.h"
@@ -133,7 +132,7 @@ Task<Result<>> LocalNode::start(client::ApiClient& api) {
   if (auto opened = parts.open_stores(); !opened) co_return opened;
   parts.start_agent(api);
   parts.node_api = std::make_unique<agent::NodeApi>(*parts.agent, parts.doors.clock, parts.pool,
-                                                     parts.doors.executor);
+                                                    parts.doors.executor);
   if (auto served = parts.serve_commands(); !served) co_return served;
   co_await parts.import_archives();
   co_return Result<>();
@@ -145,9 +144,7 @@ Task<> LocalNode::Parts::remove_traces() {
   if (!pods || !pods->empty()) co_return;
   auto remove = [this]() -> Result<> {
     if (auto removed = network->remove_all(); !removed) return removed;
-    auto tree = linux::detect_cgroups();
-    if (!tree) return base::fail(std::move(tree).error());
-    return linux::remove_cgroup(*tree, cgroup_parent(options.data_dir));
+    return runtime::remove_cgroups(cgroup_parent(options.data_dir));
   };
   const Result<> removed = co_await pool.run(std::move(remove));
   if (!removed) {

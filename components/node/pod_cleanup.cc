@@ -53,6 +53,9 @@ Result<std::size_t> end_all_pods(const base::Path& data_dir) {
   if (auto removed = network->remove_all(); !removed && outcome) {
     return base::fail(std::move(removed).error());
   }
+  if (auto removed = runtime::remove_cgroups(cgroup_parent(data_dir)); !removed && outcome) {
+    return base::fail(std::move(removed).error());
+  }
   return outcome;
 }
 
