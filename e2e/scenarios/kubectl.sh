@@ -32,9 +32,7 @@ life() {
   expect "five pods" 5 "$(quiet get deployment web -o jsonpath='{.status.readyReplicas}')"
   quiet set image deployment/web nginx=nginx:1.23 >/dev/null
   quiet rollout status deployment/web --timeout=60s >/dev/null
-  local ip
-  ip=$(quiet get pods -l app=web --field-selector=status.phase=Running -o jsonpath='{.items[0].status.podIP}')
-  expect_match "new page" '1\.23' "$(in_node curl -sS --max-time 5 "http://$ip/")"
+  eventually 10 every_page_says 1.23 || fail "not every pod serves the new page"
   expect_match history '(^|[^0-9])2 ' "$(quiet rollout history deployment/web)"
   quiet rollout undo deployment/web >/dev/null
   quiet rollout status deployment/web --timeout=60s >/dev/null
@@ -46,6 +44,20 @@ life() {
   expect_match explain 'List of environment variables|env' "$(quiet explain pod.spec.containers)"
   quiet delete -f "$repo/e2e/fixtures/web.yaml" --timeout=60s >/dev/null
   eventually 60 no_pods || fail "pods are left after delete: $(k get pods -A)"
+}
+
+# Pods that are on their way out keep their address for a while: only those that stay count.
+staying_pods() {
+  k get pods -l app=web -o json |
+    jq -r '.items[] | select(.metadata.deletionTimestamp == null) | .metadata.name + " " + .status.podIP'
+}
+every_page_says() {
+  local pod ip count=0
+  while read -r pod ip; do
+    in_node curl -sS --max-time 5 "http://$ip/" | grep -q "$1" || return 1
+    count=$((count + 1))
+  done < <(staying_pods)
+  [ $count -eq 5 ]
 }
 
 no_pods() { [ -z "$(k get pods -l app=web -o name)" ]; }
@@ -64,8 +76,8 @@ watch_pods() {
 
 follow_logs() {
   local pod ip pid
-  pod=$(k get pods -l app=web --field-selector=status.phase=Running -o jsonpath='{.items[0].metadata.name}')
-  ip=$(k get pod "$pod" -o jsonpath='{.status.podIP}')
+  read -r pod ip < <(staying_pods)
+  eventually 10 in_node curl -sS --max-time 5 "http://$ip/" || fail "$pod does not answer"
   in_node "$KUBECTL" --kubeconfig "$work/koi.yaml" logs -f "$pod" >"$work/logs" 2>&1 &
   pid=$!
   in_node curl -sS --max-time 5 "http://$ip/followed" >/dev/null
