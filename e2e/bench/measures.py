@@ -59,6 +59,7 @@ def start(root):
 def idle(root, seconds=60):
     with Node(root) as node:
         node.start()
+        node.wait_ready()
         node.wait_node_ready()
         time.sleep(15)
         cpu, written = node.cpu_seconds(), node.written_bytes()
@@ -108,6 +109,7 @@ def pods(root):
     one_by_one, at_once = [], []
     with Node(root, images=["busybox"]) as node:
         node.start()
+        node.wait_ready()
         node.wait_node_ready()
         watch = RunningPods(node)
         connection = node.connect()
@@ -177,7 +179,7 @@ def api(root):
             rows.append(row(f"durable creates of 1 KB, {connections} clients", budget, rate, "/s", False))
         path = "/api/v1/namespaces/default/configmaps"
         for connections, budget in ((1, None), (8, None), (32, 30000)):
-            rate, _ = wrk(f"{path}/c1-0-1", token, connections, 5)
+            rate, _ = wrk(f"{path}/c1-0-100", token, connections, 5)
             rows.append(row(f"GET, {connections} clients", budget, rate, "/s", False))
         path = "/api/v1/namespaces/listed/configmaps"
         node.request("POST", "/api/v1/namespaces", {"metadata": {"name": "listed"}})
