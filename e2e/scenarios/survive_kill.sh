@@ -19,7 +19,7 @@ answers() {
   for ip in "${addresses[@]}"; do in_node curl -sS --fail --max-time 5 "http://$ip/" >/dev/null || return 1; done
 }
 
-answers || fail "the pods do not answer"
+eventually 10 answers || fail "the pods do not answer"
 before=$(processes)
 for round in 1 2 3; do
   kill -9 "$koi_pid"
